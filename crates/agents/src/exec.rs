@@ -1,0 +1,131 @@
+//! The `exec` driver: any command. It reads its request from files named in its environment and may write a response; exit 0 without one
+//! means `done`.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use async_trait::async_trait;
+use dogwatch_core::turn::{Exit, MissingResponse};
+use dogwatch_supervisor::{
+    Cause, EnvVar, ExitRecord, ShimProgram, Oversight, RawText, SPEC_VERSION, ShimSpec, WantedRung,
+    oversee,
+};
+use tokio::task::spawn_blocking;
+
+use crate::driver::{AgentDriver, DriverError, TurnInput, TurnReport};
+use crate::exchange::Exchange;
+
+/// An agent that is a command.
+#[derive(Clone, Debug)]
+pub struct ExecDriver {
+    command: Vec<String>,
+    pass_env: Vec<String>,
+    launcher: ShimProgram,
+}
+
+impl ExecDriver {
+    /// A driver for a command. `pass_env` names variables of the host that the agent may see beyond the allow-list.
+    pub fn new(command: Vec<String>, pass_env: Vec<String>, launcher: ShimProgram) -> Self {
+        Self {
+            command,
+            pass_env,
+            launcher,
+        }
+    }
+
+    fn spec(&self, input: &TurnInput, exchange: &Exchange) -> ShimSpec {
+        let mut env = dogwatch_supervisor::env::allowed(&self.pass_env);
+        env.extend(input.env.iter().cloned());
+        for (name, path) in [
+            ("DOGWATCH_PROMPT_FILE", &exchange.prompt),
+            ("DOGWATCH_REQUEST_FILE", &exchange.request),
+            ("DOGWATCH_RESPONSE_FILE", &exchange.response),
+        ] {
+            env.push((OsString::from(name), path.clone().into_os_string()));
+        }
+        ShimSpec {
+            v: SPEC_VERSION,
+            argv: self
+                .command
+                .iter()
+                .map(|word| RawText::from(word.as_str()))
+                .collect(),
+            cwd: raw(&input.workspace),
+            env: env
+                .into_iter()
+                .map(|(name, value)| EnvVar {
+                    name: RawText::from(name),
+                    value: RawText::from(value),
+                })
+                .collect(),
+            frames_path: raw(&input.files.frames),
+            exit_path: raw(&input.files.exit),
+            control_path: raw(&input.files.shim.join("control.sock")),
+            budget_ms: input.budget_ms,
+            stall_ms: (input.limits.stall_window_ms < input.budget_ms)
+                .then_some(input.limits.stall_window_ms),
+            grace_ms: input.limits.kill_grace_ms,
+            output_cap: input.limits.output_bytes,
+            rung: WantedRung::Auto,
+            deadline_boottime_ns: None,
+        }
+    }
+}
+
+fn raw(path: &Path) -> RawText {
+    RawText::from(path.as_os_str().to_owned())
+}
+
+#[async_trait]
+impl AgentDriver for ExecDriver {
+    fn kind(&self) -> &'static str {
+        "exec"
+    }
+
+    fn missing_response(&self) -> MissingResponse {
+        MissingResponse::MeansDone
+    }
+
+    async fn turn(&self, input: TurnInput, oversight: Oversight) -> Result<TurnReport, DriverError> {
+        let (files, request) = (input.files.clone(), input.request.clone());
+        let exchange = spawn_blocking(move || Exchange::open(&files, &request))
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let spec = self.spec(&input, &exchange);
+        let record = oversee(&self.launcher, spec, &input.files.shim, oversight).await?;
+        if let Cause::CaptureFailed { message } = &record.cause {
+            return Err(DriverError::Capture(message.clone()));
+        }
+        let (files, max_bytes) = (input.files.clone(), input.limits.response_bytes);
+        let response = spawn_blocking(move || exchange.close(&files, max_bytes))
+            .await
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        Ok(TurnReport {
+            exit: exit(&record, input.budget_ms),
+            response,
+            record,
+        })
+    }
+}
+
+/// The shim's word for how the process ended, as a verdict needs it.
+fn exit(record: &ExitRecord, budget_ms: u64) -> Exit {
+    match &record.cause {
+        Cause::Exited { code } => Exit::Exited { code: *code },
+        Cause::Signalled { signal } => Exit::Signalled { signal: *signal },
+        Cause::Budget => Exit::Budget { budget_ms },
+        Cause::Stalled { silent_ms } => Exit::Stalled {
+            silent_ms: *silent_ms,
+        },
+        Cause::Stopped { reason } => Exit::Stopped {
+            reason: reason.clone(),
+        },
+        Cause::Fenced => Exit::Fenced {},
+        Cause::SpawnFailed { errno, message } => Exit::NotStarted {
+            error: message.clone(),
+            not_found: *errno == nix::errno::Errno::ENOENT as i32,
+        },
+        // `Lost` is a process that vanished with its namespace; `turn` has answered `CaptureFailed` before it comes here.
+        Cause::Lost | Cause::CaptureFailed { .. } => Exit::Signalled { signal: 9 },
+    }
+}

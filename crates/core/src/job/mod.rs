@@ -1,0 +1,28 @@
+//! The job stream: one control stream per job holds the job, its leases, the headers of its runs and the decisions about it.
+//!
+//! `decide` turns a command into events without side effects; `apply` folds events into the state that every listing is made from.
+
+mod apply;
+mod command;
+pub mod decide;
+mod event;
+mod lease;
+mod refusal;
+mod run_header;
+mod state;
+
+pub use command::{
+    CancelJob, ClaimJob, CloseRun, JobCommand, ReleaseLease, RetryJob, RevokeLease, StartRun,
+    SubmitJob,
+};
+pub use decide::decide;
+pub use event::{Decided, DecisionEffect, JobEvent, Submitted};
+pub use lease::{Holder, Lease, LeaseState};
+pub use refusal::Refusal;
+pub use run_header::{
+    Assurance, Cleanup, CleanupState, RunClosure, RunHeader, RunOutcome, StartFrom,
+};
+pub use state::{CancelRequest, Job, JobState, JobStatus, JobStream};
+
+/// How often a job is started without a person asking: the fourth start needs one.
+pub const MAX_AUTOMATIC_ATTEMPTS: u32 = 3;

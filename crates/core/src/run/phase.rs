@@ -1,0 +1,81 @@
+//! Where a run is right now.
+
+use serde::{Deserialize, Serialize};
+
+/// A phase of a run.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Its workspace is being made.
+    Preparing,
+    /// Checks before anything runs.
+    Preflight,
+    /// The `before_run` hook.
+    BeforeHook,
+    /// A turn's request is being written.
+    TurnPreparing,
+    /// The agent works.
+    TurnExecuting,
+    /// A turn's files and snapshot are being kept.
+    TurnPersisting,
+    /// The tree is being checked.
+    Gates,
+    /// The evidence is being sealed.
+    Sealing,
+    /// Over.
+    Ended,
+}
+
+impl Phase {
+    /// Every phase.
+    pub const ALL: [Self; 9] = [
+        Self::Preparing,
+        Self::Preflight,
+        Self::BeforeHook,
+        Self::TurnPreparing,
+        Self::TurnExecuting,
+        Self::TurnPersisting,
+        Self::Gates,
+        Self::Sealing,
+        Self::Ended,
+    ];
+
+    /// The name used on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Preflight => "preflight",
+            Self::BeforeHook => "before_hook",
+            Self::TurnPreparing => "turn_preparing",
+            Self::TurnExecuting => "turn_executing",
+            Self::TurnPersisting => "turn_persisting",
+            Self::Gates => "gates",
+            Self::Sealing => "sealing",
+            Self::Ended => "ended",
+        }
+    }
+
+    /// The one table of legal moves. Any phase may be left for `sealing`, and `sealing` only for the end.
+    pub const fn may_become(self, next: Self) -> bool {
+        use Phase as P;
+        match self {
+            P::Preparing => matches!(next, P::Preflight | P::Sealing),
+            P::Preflight => matches!(next, P::BeforeHook | P::TurnPreparing | P::Sealing),
+            P::BeforeHook => matches!(next, P::TurnPreparing | P::Sealing),
+            P::TurnPreparing => matches!(next, P::TurnExecuting | P::Sealing),
+            P::TurnExecuting => matches!(next, P::TurnPersisting | P::Sealing),
+            P::TurnPersisting => matches!(next, P::TurnPreparing | P::Gates | P::Sealing),
+            P::Gates => matches!(next, P::TurnPreparing | P::Sealing),
+            P::Sealing => matches!(next, P::Ended),
+            P::Ended => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Phase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,2 @@
+//! dogwatch.
+fn main() {}

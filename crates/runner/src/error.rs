@@ -1,0 +1,184 @@
+//! Why a run could not be carried on, by what has to happen next.
+
+use std::io;
+use std::path::PathBuf;
+
+use dogwatch_agents::{ChooseError, DriverError};
+use dogwatch_api::{Problem, ProblemCode};
+use dogwatch_bundle::{JournalFileError, KeyError, SealError};
+use dogwatch_core::event::EnvelopeError;
+use dogwatch_core::failure::{Failure, FailureClass};
+use dogwatch_core::run::RunRefusal;
+use dogwatch_gates::GateRunError;
+use dogwatch_workspace::fingerprint::FingerprintError;
+use dogwatch_workspace::{CheckoutError, CloneError, GitError, SnapshotError, VaultError};
+
+use crate::project::ProjectError;
+
+/// What went wrong outside the agent's and the gates' own doing.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The lease is gone: nothing more may be written for this run.
+    #[error("the lease is lost")]
+    LeaseLost,
+    /// The control plane refused.
+    #[error("{0}")]
+    Plane(Problem),
+    /// The journal cannot be written: there is no run without evidence.
+    #[error("write the journal")]
+    Journal(#[from] JournalFileError),
+    /// An event does not fit into the journal.
+    #[error("record an event")]
+    Event(#[from] EnvelopeError),
+    /// A fact does not follow from the ones before it: a defect of dogwatch.
+    #[error("record a fact out of order")]
+    Order(#[from] RunRefusal),
+    /// The bundle cannot be sealed.
+    #[error("seal the bundle")]
+    Seal(#[from] SealError),
+    /// The signing key.
+    #[error("load the signing key")]
+    Key(#[from] KeyError),
+    /// The project's checkout.
+    #[error("find the project's checkout")]
+    Project(#[from] ProjectError),
+    /// The project's checkout.
+    #[error("read the project's checkout")]
+    Checkout(#[from] CheckoutError),
+    /// The vault.
+    #[error("use the vault")]
+    Vault(#[from] VaultError),
+    /// The private clone, or the checkout for the gates.
+    #[error("make a checkout")]
+    Clone(#[from] CloneError),
+    /// The snapshot.
+    #[error("take a snapshot")]
+    Snapshot(#[from] SnapshotError),
+    /// The diff.
+    #[error("compare trees")]
+    Git(#[from] GitError),
+    /// The user's repository.
+    #[error("look at the user's repository")]
+    Fingerprint(#[from] FingerprintError),
+    /// The agent's definition.
+    #[error("choose the agent")]
+    Agent(#[from] ChooseError),
+    /// The agent's turn.
+    #[error("give the agent a turn")]
+    Turn(#[from] DriverError),
+    /// A gate.
+    #[error("run a gate")]
+    Gate(#[from] GateRunError),
+    /// The configuration of the project at its base.
+    #[error("{0}")]
+    Profile(String),
+    /// A file of the run.
+    #[error("{action} {path}")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl From<Problem> for RunnerError {
+    fn from(problem: Problem) -> Self {
+        if problem.kind == ProblemCode::LeaseLost {
+            Self::LeaseLost
+        } else {
+            Self::Plane(problem)
+        }
+    }
+}
+
+impl RunnerError {
+    pub(crate) fn file(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File {
+            action,
+            path,
+            source,
+        }
+    }
+
+    /// The failure that the run ends with.
+    pub(crate) fn failure(&self, stage: &str) -> Failure {
+        let (class, code, next) = match self {
+            Self::LeaseLost => (FailureClass::Lease, "lease_lost", "nothing: the job is queued again"),
+            Self::Plane(problem) => {
+                return Failure::new(
+                    FailureClass::Infrastructure,
+                    &problem.code,
+                    stage,
+                    &problem.detail,
+                    &problem.next_action,
+                );
+            }
+            Self::Journal(_) | Self::Event(_) | Self::Order(_) | Self::Seal(_) | Self::File { .. } => (
+                FailureClass::Infrastructure,
+                "evidence_write",
+                "check free space and permissions of the data directory, then retry",
+            ),
+            Self::Turn(DriverError::Capture(_) | DriverError::File { .. }) => (
+                FailureClass::Infrastructure,
+                "evidence_write",
+                "check free space and permissions of the data directory, then retry",
+            ),
+            Self::Key(_) => (
+                FailureClass::Infrastructure,
+                "signing_key",
+                "mend <data>/keys as the message says, then retry",
+            ),
+            Self::Project(_) | Self::Checkout(_) | Self::Fingerprint(_) => (
+                FailureClass::Input,
+                "project_moved",
+                "run dogwatch once in the project's present place, then retry",
+            ),
+            Self::Vault(_) | Self::Clone(_) | Self::Git(_) => (
+                FailureClass::Infrastructure,
+                "workspace",
+                "look at the message; `dogwatch doctor` checks git and the data directory",
+            ),
+            Self::Snapshot(_) => (
+                FailureClass::Infrastructure,
+                "snapshot",
+                "the workspace is kept: look at the file that could not be read, then retry",
+            ),
+            Self::Agent(_) => (
+                FailureClass::Input,
+                "agent_unknown",
+                "define the agent as [agents.NAME] in dogwatch.toml or the user configuration",
+            ),
+            Self::Turn(_) | Self::Gate(_) => (
+                FailureClass::Infrastructure,
+                "supervisor",
+                "`dogwatch doctor` says what this machine can isolate",
+            ),
+            Self::Profile(_) => (
+                FailureClass::Input,
+                "profile_invalid",
+                "mend the configuration, commit it, then submit again",
+            ),
+        };
+        Failure::new(class, code, stage, self.chain(), next)
+    }
+
+    /// The message with its causes.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,73 @@
+//! Where things are in the data directory.
+
+use std::path::{Path, PathBuf};
+
+use dogwatch_core::ids::{ProjectId, RunId};
+
+/// The data directory.
+#[derive(Clone, Debug)]
+pub struct DataLayout {
+    root: PathBuf,
+}
+
+impl DataLayout {
+    /// The layout below a directory.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The database.
+    pub fn database(&self) -> PathBuf {
+        self.root.join("dogwatch.db")
+    }
+
+    /// The lock of the one control plane.
+    pub fn lock(&self) -> PathBuf {
+        self.root.join("server.lock")
+    }
+
+    /// The bundles.
+    pub fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
+    /// The bundle of a run.
+    pub fn bundle(&self, run: RunId) -> PathBuf {
+        self.runs().join(run.to_string())
+    }
+
+    /// What this machine knows of a project.
+    pub fn project(&self, project: ProjectId) -> PathBuf {
+        self.root.join("projects").join(format!("{project}.json"))
+    }
+
+    /// Everything of a run that is not evidence.
+    pub fn work(&self, run: RunId) -> PathBuf {
+        self.root.join("work").join(run.to_string())
+    }
+
+    /// The private clone of a run.
+    pub fn workspace(&self, run: RunId) -> PathBuf {
+        self.work(run).join("workspace")
+    }
+
+    /// What dogwatch and the agent pass to each other in a turn.
+    pub(crate) fn exchange(&self, run: RunId, turn: u32) -> PathBuf {
+        self.work(run).join("exchange").join(format!("{turn:03}"))
+    }
+
+    /// The shims' own files: one directory each.
+    pub(crate) fn shims(&self, run: RunId) -> PathBuf {
+        self.work(run).join("shims")
+    }
+
+    /// The checkout of T that a round of gates runs in.
+    pub(crate) fn gate_checkout(&self, run: RunId, round: u32) -> PathBuf {
+        self.work(run).join(format!("gates-{round:03}"))
+    }
+}

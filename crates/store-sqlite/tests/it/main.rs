@@ -1,0 +1,3 @@
+//! The SQLite store against the contract of all stores, and against what only a file can suffer.
+
+mod contract;

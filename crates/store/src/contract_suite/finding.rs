@@ -1,0 +1,29 @@
+//! Ids as people type them.
+
+use super::bench::Bench;
+
+/// Whole, by their beginning, or by their last digits.
+pub async fn ids_are_found_by_their_ends(bench: &Bench) {
+    let (held, run) = bench.running().await;
+    let other = bench.submit().await;
+    let find = async |text: &str| bench.store.find_ids(text, 10).await.unwrap();
+    let job = held.job.to_string();
+
+    assert_eq!(find(&job).await, [job.clone()]);
+    assert_eq!(find(&run.to_string()).await, [run.to_string()]);
+    assert_eq!(find(&held.job.short()).await, [job.clone()]);
+    assert_eq!(find(&run.short()).await, [run.to_string()]);
+    assert_eq!(find(&job["job_".len()..]).await, [job.clone()]);
+    assert_eq!(find(&job[job.len() - 4..]).await, [job.clone()]);
+    // Both jobs were made in the same second, so they begin alike.
+    let mut both = vec![job.clone(), other.to_string()];
+    both.sort();
+    assert_eq!(find(&job[..12]).await, both);
+    assert_eq!(bench.store.find_ids(&job[..12], 1).await.unwrap().len(), 1);
+
+    for nothing in [
+        "", "f", "abc", "job_zz", "xyz_0", "%", "job_%", "ffffffff", "JOB_",
+    ] {
+        assert!(find(nothing).await.is_empty(), "{nothing}");
+    }
+}

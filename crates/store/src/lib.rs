@@ -1,0 +1,18 @@
+//! What dogwatch asks of a store, by audience, and the contract suite every backend passes.
+//!
+//! The store owns transactions and nothing else: a pure closure decides, the backend appends what it decided and updates every
+//! projection in the same transaction, and acknowledges after the commit.
+
+#[cfg(feature = "contract-suite")]
+pub mod contract_suite;
+mod error;
+mod query;
+mod run_log;
+mod streams;
+mod update;
+
+pub use error::StoreError;
+pub use query::{ContractBytes, JobFilter, Page, PageRequest, RunFilter, RunView, StoredLine};
+pub use run_log::{RunLog, RunLogError};
+pub use streams::{Maintenance, Reads, RebuildReport, Store, Streams};
+pub use update::{Decide, Decision, EventContext, Idempotency, Side, Update, Updated};

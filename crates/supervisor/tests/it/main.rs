@@ -1,0 +1,8 @@
+//! Real commands under real shims, on every rung this machine offers and, where the tests run as root, also as an ordinary user.
+
+mod case;
+mod control;
+mod ending;
+mod launching;
+mod output;
+mod tree;

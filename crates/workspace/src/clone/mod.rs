@@ -1,0 +1,9 @@
+//! Working copies that borrow their objects from the vault: the agent's private clone, and the export a gate runs in.
+
+mod export;
+mod layout;
+mod private;
+
+pub use export::Export;
+pub use layout::CloneError;
+pub use private::PrivateClone;

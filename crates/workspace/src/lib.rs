@@ -1,0 +1,33 @@
+//! Checkouts, vaults, private clones, tree T and snapshots: the only crate that runs git.
+//!
+//! Three kinds of repository meet here and are never mixed up. The *checkout* is the user's own: it is read, and nothing but
+//! `.git/dogwatch/` in its common directory is ever written. The *vault* is dogwatch's: a bare repository per project that holds base
+//! commits and results. The *clone* belongs to the agent: git runs in it only before the agent does, and afterwards its bytes are read
+//! by the walker in [`tree`], which knows nothing of `.git`.
+//!
+//! Everything is synchronous; callers on an async runtime use its blocking threads.
+
+pub mod checkout;
+pub mod clone;
+pub mod diff;
+mod directory_stack;
+pub mod fingerprint;
+pub mod git;
+pub mod link;
+pub mod object_id;
+mod os;
+pub mod path_bytes;
+pub mod snapshot;
+pub mod trash;
+pub mod tree;
+pub mod vault;
+
+pub use checkout::{Checkout, CheckoutError, DirtySummary};
+pub use clone::{CloneError, Export, PrivateClone};
+pub use git::GitError;
+pub use object_id::{ObjectFormat, ObjectId};
+pub use path_bytes::{PathBytes, PathList};
+pub use snapshot::{Snapshot, SnapshotError, SnapshotRequest};
+pub use trash::{RemoveError, Trash};
+pub use tree::{TreeError, TreeReport};
+pub use vault::{Vault, VaultError};

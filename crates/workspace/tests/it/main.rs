@@ -1,0 +1,15 @@
+//! Real git, real files: what the crate promises about checkouts, vaults, clones and trees.
+
+mod canary;
+mod checkout;
+mod clone;
+mod diff;
+mod fingerprint;
+mod link;
+mod snapshot;
+mod support;
+mod trash;
+mod tree_hostile;
+mod tree_ignore;
+mod tree_matches_git;
+mod vault;
