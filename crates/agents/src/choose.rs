@@ -51,7 +51,11 @@ pub enum ChooseError {
 }
 
 /// The driver of an agent.
-pub fn choose(name: &str, spec: &AgentSpec, launcher: ShimProgram) -> Result<AgentChoice, ChooseError> {
+pub fn choose(
+    name: &str,
+    spec: &AgentSpec,
+    launcher: ShimProgram,
+) -> Result<AgentChoice, ChooseError> {
     match spec.driver.as_str() {
         "exec" => Ok(AgentChoice {
             name: name.to_owned(),

@@ -91,5 +91,6 @@ pub trait AgentDriver: Send + Sync {
     fn missing_response(&self) -> MissingResponse;
 
     /// Gives the agent one turn and waits until no process of it is left.
-    async fn turn(&self, input: TurnInput, oversight: Oversight) -> Result<TurnReport, DriverError>;
+    async fn turn(&self, input: TurnInput, oversight: Oversight)
+    -> Result<TurnReport, DriverError>;
 }

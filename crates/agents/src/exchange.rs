@@ -105,7 +105,10 @@ fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn file<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> DriverError + use<'p> {
+fn file<'p>(
+    action: &'static str,
+    path: &'p Path,
+) -> impl FnOnce(io::Error) -> DriverError + use<'p> {
     move |source| DriverError::File {
         action,
         path: path.to_owned(),

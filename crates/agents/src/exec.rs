@@ -7,7 +7,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use dogwatch_core::turn::{Exit, MissingResponse};
 use dogwatch_supervisor::{
-    Cause, EnvVar, ExitRecord, ShimProgram, Oversight, RawText, SPEC_VERSION, ShimSpec, WantedRung,
+    Cause, EnvVar, ExitRecord, Oversight, RawText, SPEC_VERSION, ShimProgram, ShimSpec, WantedRung,
     oversee,
 };
 use tokio::task::spawn_blocking;
@@ -86,7 +86,11 @@ impl AgentDriver for ExecDriver {
         MissingResponse::MeansDone
     }
 
-    async fn turn(&self, input: TurnInput, oversight: Oversight) -> Result<TurnReport, DriverError> {
+    async fn turn(
+        &self,
+        input: TurnInput,
+        oversight: Oversight,
+    ) -> Result<TurnReport, DriverError> {
         let (files, request) = (input.files.clone(), input.request.clone());
         let exchange = spawn_blocking(move || Exchange::open(&files, &request))
             .await

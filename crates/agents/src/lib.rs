@@ -5,8 +5,8 @@
 
 mod choose;
 mod driver;
-mod exec;
 mod exchange;
+mod exec;
 
 pub use choose::{AgentChoice, AgentSpec, ChooseError, choose};
 pub use driver::{AgentDriver, DriverError, TurnFiles, TurnInput, TurnReport};

@@ -11,6 +11,6 @@ pub use problem::{Problem, ProblemCode};
 pub use requests::{
     AppendEvents, Appended, CancelJob, Claim, Claimed, ClaimedJob, CleanUpRun, CompleteRun,
     Directive, Heartbeat, HeartbeatReply, HeldLease, JobPage, JobRef, LeaseDirective, ListJobs,
-    ListRuns, Recovered, ReleaseJob, RetryJob, Retried, RevokeLease, RunDetail, RunPage, StartRun,
+    ListRuns, Recovered, ReleaseJob, Retried, RetryJob, RevokeLease, RunDetail, RunPage, StartRun,
     Started, Submit, Submitted,
 };

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use dogwatch_core::event::Epoch;
 use dogwatch_core::ids::{ClaimId, JobId, LeaseId, MachineId, ProjectId, RunId, SessionId};
-use dogwatch_core::job::{Cleanup, Holder, Job, JobStatus, Lease, RunClosure, RunHeader, StartFrom};
+use dogwatch_core::job::{
+    Cleanup, Holder, Job, JobStatus, Lease, RunClosure, RunHeader, StartFrom,
+};
 use dogwatch_core::run::RunState;
 use dogwatch_core::{Sha256Digest, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -1,2 +1,26 @@
-//! dogwatch.
-fn main() {}
+//! dogwatch: a control plane for unattended coding agents.
+
+mod cli;
+mod commands;
+mod context;
+mod error;
+mod exit;
+#[cfg(feature = "failpoints")]
+mod failpoints;
+mod local;
+mod output;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    // These are this program in another role. They come before everything else: a shim has no use for a runtime or a parser.
+    match arguments.nth(1).as_deref().and_then(|word| word.to_str()) {
+        Some("__shim") => return dogwatch_supervisor::shim_main(),
+        Some("__scripted-agent") => return dogwatch_scripted::agent_main(arguments),
+        Some(_) | None => {}
+    }
+    #[cfg(feature = "failpoints")]
+    failpoints::arm();
+    cli::run()
+}

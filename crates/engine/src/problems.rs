@@ -63,11 +63,11 @@ pub(crate) fn from_store(error: StoreError) -> Problem {
             ProblemCode::Internal,
             "nothing was changed; keep a copy of the data directory and run `dogwatch doctor`",
         ),
-        StoreError::BadCursor(_) => (
-            ProblemCode::Invalid,
-            "start again without a cursor",
+        StoreError::BadCursor(_) => (ProblemCode::Invalid, "start again without a cursor"),
+        StoreError::Version(_) => (
+            ProblemCode::Internal,
+            "use the matching version of dogwatch",
         ),
-        StoreError::Version(_) => (ProblemCode::Internal, "use the matching version of dogwatch"),
         StoreError::Unavailable { .. } => (
             ProblemCode::Unavailable,
             "check free space on the data directory, then try again",

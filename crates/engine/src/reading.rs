@@ -47,4 +47,3 @@ pub fn detail(view: RunView) -> RunDetail {
         state: view.state,
     }
 }
-

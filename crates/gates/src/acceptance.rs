@@ -11,7 +11,7 @@ use dogwatch_core::contract::Acceptance;
 use dogwatch_core::limits::Limits;
 use dogwatch_core::run::GateResult;
 use dogwatch_supervisor::{
-    Cause, EnvVar, ExitRecord, ShimProgram, Oversight, PlainFiles, RawText, SPEC_VERSION, ShimSpec,
+    Cause, EnvVar, ExitRecord, Oversight, PlainFiles, RawText, SPEC_VERSION, ShimProgram, ShimSpec,
     SupervisorError, WantedRung, derive_plain, oversee,
 };
 use tokio::task::spawn_blocking;
@@ -91,13 +91,7 @@ fn spec(run: &AcceptanceRun) -> ShimSpec {
     env.push(("DOGWATCH_GATE".into(), run.gate.name.clone().into()));
     ShimSpec {
         v: SPEC_VERSION,
-        argv: run
-            .gate
-            .run
-            .argv()
-            .into_iter()
-            .map(RawText::from)
-            .collect(),
+        argv: run.gate.run.argv().into_iter().map(RawText::from).collect(),
         cwd: raw(&run.directory),
         env: env
             .into_iter()
@@ -174,11 +168,16 @@ fn report(
 
 fn judge(cause: &Cause, timeout_ms: u64) -> (GateResult, &'static str, String, Option<i32>) {
     match cause {
-        Cause::Exited { code: 0 } => {
-            (GateResult::Passed, "passed", "exit code 0".to_owned(), Some(0))
-        }
+        Cause::Exited { code: 0 } => (
+            GateResult::Passed,
+            "passed",
+            "exit code 0".to_owned(),
+            Some(0),
+        ),
         // The shell's own words for a command that is not there or cannot be run: the gate said nothing about the tree.
-        Cause::Exited { code: code @ (126 | 127) } => (
+        Cause::Exited {
+            code: code @ (126 | 127),
+        } => (
             GateResult::Error,
             "gate_not_runnable",
             format!("exit code {code}: the command was not found or could not be run"),
@@ -220,9 +219,12 @@ fn judge(cause: &Cause, timeout_ms: u64) -> (GateResult, &'static str, String, O
             "the lease was not renewed in time".to_owned(),
             None,
         ),
-        Cause::SpawnFailed { message, .. } => {
-            (GateResult::Error, "gate_not_runnable", message.clone(), None)
-        }
+        Cause::SpawnFailed { message, .. } => (
+            GateResult::Error,
+            "gate_not_runnable",
+            message.clone(),
+            None,
+        ),
         Cause::CaptureFailed { message } => (
             GateResult::Error,
             "gate_evidence",
@@ -250,10 +252,18 @@ mod tests {
             (Cause::Exited { code: 127 }, GateResult::Error),
             (Cause::Signalled { signal: 11 }, GateResult::Failed),
             (Cause::Budget, GateResult::Failed),
-            (Cause::Stopped { reason: String::new() }, GateResult::Error),
+            (
+                Cause::Stopped {
+                    reason: String::new(),
+                },
+                GateResult::Error,
+            ),
             (Cause::Fenced, GateResult::Error),
             (
-                Cause::SpawnFailed { errno: 2, message: String::new() },
+                Cause::SpawnFailed {
+                    errno: 2,
+                    message: String::new(),
+                },
                 GateResult::Error,
             ),
             (Cause::Lost, GateResult::Error),

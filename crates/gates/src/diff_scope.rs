@@ -81,7 +81,12 @@ pub fn diff_scope(contract: &Contract, tree: &str, changes: &[Change]) -> GateRe
     }
     if !offending.is_empty() {
         report.result = GateResult::Failed;
-        report.code = if forbidden { "path_forbidden" } else { "path_not_allowed" }.to_owned();
+        report.code = if forbidden {
+            "path_forbidden"
+        } else {
+            "path_not_allowed"
+        }
+        .to_owned();
         let more = offending.len().saturating_sub(NAMED);
         report.reason = format!("{} path(s) may not change", offending.len());
         offending.truncate(NAMED);
@@ -143,8 +148,13 @@ mod tests {
         let check = |paths: &[&str]| diff_scope(&contract, "t", &changed(paths));
         assert_eq!(check(&["src/a.rs"]).result, GateResult::Passed);
         let outside = check(&["src/a.rs", "Makefile"]);
-        assert_eq!((outside.result, outside.code.as_str()), (GateResult::Failed, "path_not_allowed"));
-        assert!(outside.output_tail.contains("Makefile") && !outside.output_tail.contains("src/a.rs"));
+        assert_eq!(
+            (outside.result, outside.code.as_str()),
+            (GateResult::Failed, "path_not_allowed")
+        );
+        assert!(
+            outside.output_tail.contains("Makefile") && !outside.output_tail.contains("src/a.rs")
+        );
         assert_eq!(check(&["src/secret.rs"]).code, "path_forbidden");
     }
 
@@ -153,12 +163,19 @@ mod tests {
         let contract = contract(&["**"], &["**/.git/**"], false);
         let report = diff_scope(&contract, "t", &changed(&["vendor/dw%2Egit/config"]));
         assert_eq!(report.code, "path_forbidden");
-        assert!(report.output_tail.contains("vendor/.git/config"), "{}", report.output_tail);
+        assert!(
+            report.output_tail.contains("vendor/.git/config"),
+            "{}",
+            report.output_tail
+        );
     }
 
     #[test]
     fn changing_nothing_fails_unless_the_contract_says_otherwise() {
-        assert_eq!(diff_scope(&contract(&["**"], &[], false), "t", &[]).code, "empty_diff");
+        assert_eq!(
+            diff_scope(&contract(&["**"], &[], false), "t", &[]).code,
+            "empty_diff"
+        );
         let allowed = diff_scope(&contract(&["**"], &[], true), "t", &[]);
         assert_eq!(allowed.result, GateResult::Passed);
     }

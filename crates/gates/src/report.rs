@@ -105,7 +105,10 @@ mod tests {
         let end = tail(&text, 50);
         assert!(end.starts_with("[... "), "{end}");
         assert!(end.ends_with("line 99\n"));
-        assert!(end.lines().skip(1).all(|line| line.starts_with("line ")), "{end}");
+        assert!(
+            end.lines().skip(1).all(|line| line.starts_with("line ")),
+            "{end}"
+        );
         assert_eq!(tail("short", 50), "short");
     }
 }

@@ -77,9 +77,6 @@ mod tests {
 
     #[test]
     fn the_snapshot_has_a_fixed_digest() {
-        assert_eq!(
-            AllowAll.digest(),
-            Sha256Digest::of(b"builtin:allow-all@1")
-        );
+        assert_eq!(AllowAll.digest(), Sha256Digest::of(b"builtin:allow-all@1"));
     }
 }

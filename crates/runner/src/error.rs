@@ -111,7 +111,11 @@ impl RunnerError {
     /// The failure that the run ends with.
     pub(crate) fn failure(&self, stage: &str) -> Failure {
         let (class, code, next) = match self {
-            Self::LeaseLost => (FailureClass::Lease, "lease_lost", "nothing: the job is queued again"),
+            Self::LeaseLost => (
+                FailureClass::Lease,
+                "lease_lost",
+                "nothing: the job is queued again",
+            ),
             Self::Plane(problem) => {
                 return Failure::new(
                     FailureClass::Infrastructure,
@@ -121,7 +125,11 @@ impl RunnerError {
                     &problem.next_action,
                 );
             }
-            Self::Journal(_) | Self::Event(_) | Self::Order(_) | Self::Seal(_) | Self::File { .. } => (
+            Self::Journal(_)
+            | Self::Event(_)
+            | Self::Order(_)
+            | Self::Seal(_)
+            | Self::File { .. } => (
                 FailureClass::Infrastructure,
                 "evidence_write",
                 "check free space and permissions of the data directory, then retry",

@@ -24,5 +24,5 @@ pub use machine::{MachineError, MachineRecord};
 pub use observe::{Activity, Observer, Silent};
 pub use profile::{ProfileInput, load_project_config};
 pub use project::{ProjectError, ProjectRecord};
-pub use recover::{Recovery, Recovered, recover};
+pub use recover::{Recovered, Recovery, recover};
 pub use runner::{RunControl, Runner, RunnerParts};

@@ -67,10 +67,11 @@ impl MachineRecord {
             machine_id: candidate,
             minted_at: now,
         };
-        let bytes = serde_json::to_vec_pretty(&record).map_err(|source| MachineError::Malformed {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes =
+            serde_json::to_vec_pretty(&record).map_err(|source| MachineError::Malformed {
+                path: path.to_owned(),
+                source,
+            })?;
         // A whole file appears at once or not at all, and the first one wins.
         let draft = parent.join(format!(".machine.{}", candidate.short()));
         let mut file = OpenOptions::new()
@@ -79,7 +80,9 @@ impl MachineRecord {
             .mode(0o600)
             .open(&draft)
             .map_err(io)?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(io)?;
+        file.write_all(&bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(io)?;
         let linked = fs::hard_link(&draft, path);
         fs::remove_file(&draft).map_err(io)?;
         match linked {

@@ -67,10 +67,11 @@ impl ProjectRecord {
             checkout: PathBytes::new(checkout.as_os_str().as_bytes()),
             seen_at: now,
         };
-        let bytes = serde_json::to_vec_pretty(&record).map_err(|source| ProjectError::Malformed {
-            path: path.clone(),
-            source,
-        })?;
+        let bytes =
+            serde_json::to_vec_pretty(&record).map_err(|source| ProjectError::Malformed {
+                path: path.clone(),
+                source,
+            })?;
         let io = |source| ProjectError::Io {
             path: path.clone(),
             source,
@@ -79,7 +80,9 @@ impl ProjectRecord {
         fs::create_dir_all(parent).map_err(io)?;
         let draft = path.with_extension(format!("{}.tmp", std::process::id()));
         let mut file = fs::File::create(&draft).map_err(io)?;
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(io)?;
+        file.write_all(&bytes)
+            .and_then(|()| file.sync_all())
+            .map_err(io)?;
         fs::rename(&draft, &path).map_err(io)
     }
 
@@ -101,6 +104,8 @@ impl ProjectRecord {
 
     /// The checkout's directory.
     pub fn directory(&self) -> PathBuf {
-        PathBuf::from(std::ffi::OsString::from_vec(self.checkout.as_bytes().to_vec()))
+        PathBuf::from(std::ffi::OsString::from_vec(
+            self.checkout.as_bytes().to_vec(),
+        ))
     }
 }

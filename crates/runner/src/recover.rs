@@ -5,17 +5,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dogwatch_api::{CleanUpRun, CompleteRun, ControlPlane, HeldLease, Problem, ReleaseJob, RevokeLease};
+use dogwatch_api::{
+    CleanUpRun, CompleteRun, ControlPlane, HeldLease, Problem, ReleaseJob, RevokeLease,
+};
 use dogwatch_bundle::{BundleLayout, JournalWriter, seal};
 use dogwatch_config::EffectiveProfile;
+use dogwatch_core::Sha256Digest;
 use dogwatch_core::contract::{Contract, StoredContract};
 use dogwatch_core::failure::{Failure, FailureClass};
 use dogwatch_core::ids::{JobId, RunId};
 use dogwatch_core::job::{
     Assurance, Cleanup, CleanupState, Job, JobStatus, Lease, RunClosure, RunHeader, RunOutcome,
 };
-use dogwatch_core::run::{Phase, RunEnded, RunEvent, RunStarted, SURFACE_UNATTENDED, SnapshotTaken};
-use dogwatch_core::Sha256Digest;
+use dogwatch_core::run::{
+    Phase, RunEnded, RunEvent, RunStarted, SURFACE_UNATTENDED, SnapshotTaken,
+};
 use dogwatch_supervisor::{ProcessIdentity, ShimFile};
 use dogwatch_workspace::tree::TreeLimits;
 use dogwatch_workspace::{ObjectId, SnapshotRequest, Trash, Vault, snapshot};
@@ -61,7 +65,9 @@ pub async fn recover(
     for (job, lease) in leases {
         if lease.machine == parts.machine && !holder_lives(&lease)? {
             let job = parts.plane.job(job).await?;
-            recovery.recovered.push(recover_lease(parts, &job, &lease).await?);
+            recovery
+                .recovered
+                .push(recover_lease(parts, &job, &lease).await?);
         }
     }
     recovery.cleaned = clean_closed(parts).await?;
@@ -280,7 +286,10 @@ impl<'a> Orphan<'a> {
         self.recorder.enter(Phase::Sealing).await?;
         self.keep().await?;
         let state = self.recorder.state();
-        let tree = state.snapshot.as_ref().map(|snapshot| snapshot.tree.clone());
+        let tree = state
+            .snapshot
+            .as_ref()
+            .map(|snapshot| snapshot.tree.clone());
         let turns = state.turn_count();
         let checkpoint = state.checkpoint.clone();
         if let (Some(vault), Some(tree)) = (self.vault.clone(), tree.clone()) {
@@ -357,7 +366,10 @@ impl<'a> Orphan<'a> {
             }
             Err(error) => {
                 let error = RunnerError::from(error);
-                let text = format!("the workspace is kept, because it could not be read: {}", error.chain());
+                let text = format!(
+                    "the workspace is kept, because it could not be read: {}",
+                    error.chain()
+                );
                 self.recorder.note("snapshot_failed", text).await
             }
         }
@@ -413,7 +425,10 @@ fn restore_journal(
     // These are written before the first line, so they can only be missing where the run had hardly begun.
     for (path, bytes) in [
         (bundle.contract(), contract),
-        (bundle.profile(), &b"{\"error\":\"the runner died before it fixed the configuration\"}"[..]),
+        (
+            bundle.profile(),
+            &b"{\"error\":\"the runner died before it fixed the configuration\"}"[..],
+        ),
     ] {
         if !path.exists() {
             write_durably(&path, bytes)?;

@@ -9,7 +9,7 @@ use dogwatch_core::job::Holder;
 use dogwatch_core::limits::LeaseLimits;
 use dogwatch_core::{Clock, Entropy};
 use dogwatch_supervisor::os::clock::boottime_ns;
-use dogwatch_supervisor::{ShimProgram, Order};
+use dogwatch_supervisor::{Order, ShimProgram};
 use tokio::sync::{Notify, watch};
 
 use crate::attempt::{self, Finished};

@@ -16,7 +16,10 @@ pub const DEMO_SCRIPT: &str = include_str!("demo/script.json");
 
 const FILES: [(&str, &str); 4] = [
     ("README.md", include_str!("demo/repository/README.md")),
-    ("dogwatch.toml", include_str!("demo/repository/dogwatch.toml")),
+    (
+        "dogwatch.toml",
+        include_str!("demo/repository/dogwatch.toml"),
+    ),
     ("slugify.sh", include_str!("demo/repository/slugify.sh")),
     ("tests/run.sh", include_str!("demo/repository/tests/run.sh")),
 ];

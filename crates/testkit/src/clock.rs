@@ -32,7 +32,10 @@ impl SimClock {
     /// Moves it forward and tells the new time.
     pub fn advance(&self, by: Duration) -> Timestamp {
         let moved = |micros| Some(Timestamp::from_micros(micros).plus(by).as_micros());
-        match self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, moved) {
+        match self
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, moved)
+        {
             Ok(before) | Err(before) => Timestamp::from_micros(before).plus(by),
         }
     }

@@ -172,8 +172,7 @@ fn parse(stat: &[u8]) -> Option<Row> {
 }
 
 fn is_gone(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
-        || error.raw_os_error() == Some(Errno::ESRCH as i32)
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ESRCH as i32)
 }
 
 fn below(table: &BTreeMap<Pid, Row>, root: Pid) -> BTreeSet<Pid> {
@@ -225,7 +224,12 @@ mod tests {
 
     #[test]
     fn own_and_first_processes_are_refused() {
-        for pid in [Pid::this(), Pid::from_raw(1), Pid::from_raw(0), Pid::from_raw(-5)] {
+        for pid in [
+            Pid::this(),
+            Pid::from_raw(1),
+            Pid::from_raw(0),
+            Pid::from_raw(-5),
+        ] {
             assert!(matches!(kill_tree(pid), Err(KillTreeError::Refused(_))));
         }
     }

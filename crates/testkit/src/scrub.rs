@@ -8,9 +8,9 @@ use regex::{Captures, Regex};
 /// Ids, by their prefixes; digests and object ids; instants; durations. In this order, as the later ones would find parts of the others.
 static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(concat!(
-        r"\b(?P<kind>[a-z]{3})_[0-9a-f]{32}\b",
+        r"(?-u)\b(?P<kind>[a-z]{3})_[0-9a-f]{32}\b",
         r"|\b(?P<hash>(?:sha256:)?(?:[0-9a-f]{64}|[0-9a-f]{40}))\b",
-        r"|\b(?P<instant>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| ?[+-]\d\d:?\d\d)?)\b?",
+        r"|\b(?P<instant>\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z| ?[+-]\d\d:?\d\d)?)",
         r"|\b(?P<time>\d+(?:\.\d+)? ?(?:ns|us|µs|ms|s|min|m|h)(?: ?\d+(?:\.\d+)? ?(?:ms|s|min|m))*)\b",
     ))
     .expect("the pattern is a constant")
@@ -173,13 +173,13 @@ mod tests {
             (format!("tree {sha1}, {sha256}"), "tree [HASH], [HASH]"),
             (format!("sha256:{sha256}"), "[HASH]"),
             (format!("{sha256}0"), &*format!("{sha256}0")),
-            (
-                "at 2026-01-01T00:00:00.000000Z.".to_owned(),
-                "at [AT].",
-            ),
+            ("at 2026-01-01T00:00:00.000000Z.".to_owned(), "at [AT]."),
             ("2026-01-01 10:11 and".to_owned(), "[AT] and"),
             ("2026-01-01T00:00:00+01:00,".to_owned(), "[AT],"),
-            ("in 1.2s (12 ms, 340µs)".to_owned(), "in [TIME] ([TIME], [TIME])"),
+            (
+                "in 1.2s (12 ms, 340µs)".to_owned(),
+                "in [TIME] ([TIME], [TIME])",
+            ),
             ("1m 02s; 2h 3m; 1h3m5s".to_owned(), "[TIME]; [TIME]; [TIME]"),
             (
                 "3 sheep, 4 hours, turn 2, v1.2.3, 10 MiB".to_owned(),

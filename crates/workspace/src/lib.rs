@@ -12,6 +12,7 @@ pub mod clone;
 pub mod diff;
 mod directory_stack;
 pub mod fingerprint;
+pub mod fresh;
 pub mod git;
 pub mod link;
 pub mod object_id;

@@ -90,7 +90,7 @@ fn added_files_are_named_wherever_they_are() {
 #[test]
 fn what_is_not_a_file_is_named_and_never_opened() {
     let bundle = Bundle::sealed(&Plan::reference());
-    let outside = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir_in(bundle.dir.parent().unwrap()).unwrap();
     for name in [
         "patch.diff",
         "turns/002/stdout",

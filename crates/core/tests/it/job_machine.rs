@@ -4,7 +4,9 @@ use dogwatch_core::Sha256Digest;
 use dogwatch_core::Timestamp;
 use dogwatch_core::event::Epoch;
 use dogwatch_core::failure::{Failure, FailureClass};
-use dogwatch_core::ids::{ClaimId, DecisionId, JobId, LeaseId, MachineId, ProjectId, RunId, uuid_v7};
+use dogwatch_core::ids::{
+    ClaimId, DecisionId, JobId, LeaseId, MachineId, ProjectId, RunId, uuid_v7,
+};
 use dogwatch_core::job::{
     Assurance, CancelJob, ClaimJob, Cleanup, CleanupState, CloseRun, Decided, DecisionEffect,
     JobCommand, JobEvent, JobStatus, JobStream, Refusal, ReleaseLease, RetryJob, RevokeLease,
@@ -124,11 +126,19 @@ fn command() -> impl Strategy<Value = JobCommand> {
                 reason: "holder_dead".into(),
             })
         }),
-        Just(JobCommand::Cancel(CancelJob { reason: "user".into() })),
-        Just(JobCommand::Retry(RetryJob { reason: "user".into() })),
+        Just(JobCommand::Cancel(CancelJob {
+            reason: "user".into()
+        })),
+        Just(JobCommand::Retry(RetryJob {
+            reason: "user".into()
+        })),
         (30..34_u8).prop_map(|run| JobCommand::CleanUp {
             run: RunId::from_uuid(uuid(run)),
-            cleanup: Cleanup { state: CleanupState::Removed, hook_error: None, removal_error: None },
+            cleanup: Cleanup {
+                state: CleanupState::Removed,
+                hook_error: None,
+                removal_error: None
+            },
         }),
     ]
 }
@@ -142,7 +152,12 @@ fn apply_all(mut stream: JobStream, events: &[JobEvent], at: Timestamp) -> JobSt
 
 /// What a later step fills in, so that random commands get somewhere: the lease and epoch that are really active.
 fn aim(stream: &JobStream, command: JobCommand, aimed: bool) -> JobCommand {
-    let Some(lease) = stream.job.as_ref().and_then(|job| job.active_lease()).filter(|_| aimed) else {
+    let Some(lease) = stream
+        .job
+        .as_ref()
+        .and_then(|job| job.active_lease())
+        .filter(|_| aimed)
+    else {
         return command;
     };
     match command {
@@ -278,7 +293,12 @@ fn every_outcome_leads_where_the_design_says() {
         (RunOutcome::TimedOut, JobStatus::TimedOut),
     ] {
         let (stream, lease, epoch, run) = running();
-        let events = decide(&stream, &close(lease, epoch, run, outcome), Timestamp::EPOCH).unwrap();
+        let events = decide(
+            &stream,
+            &close(lease, epoch, run, outcome),
+            Timestamp::EPOCH,
+        )
+        .unwrap();
         let after = apply_all(stream, &events, Timestamp::EPOCH);
         assert_eq!(after.status(), Some(status), "{outcome:?}");
     }
@@ -350,7 +370,11 @@ fn the_third_crash_in_a_row_is_the_last() {
                 reason: "holder_dead".into(),
             }),
         );
-        let expected = if n < 3 { JobStatus::Queued } else { JobStatus::Failed };
+        let expected = if n < 3 {
+            JobStatus::Queued
+        } else {
+            JobStatus::Failed
+        };
         assert_eq!(stream.status(), Some(expected), "crash {n}");
     }
 }
@@ -363,10 +387,16 @@ fn a_denied_job_exists_and_says_by_whom() {
         Timestamp::EPOCH,
     )
     .unwrap();
-    assert!(matches!(events[0], JobEvent::PolicyDecided(_)), "the decision comes first");
+    assert!(
+        matches!(events[0], JobEvent::PolicyDecided(_)),
+        "the decision comes first"
+    );
     let stream = apply_all(JobStream::default(), &events, Timestamp::EPOCH);
     assert_eq!(stream.status(), Some(JobStatus::Denied));
     let job = stream.job.unwrap();
     let failure = job.state.failure().unwrap();
-    assert!(failure.reason.contains("builtin:allow-all@1"), "{failure:?}");
+    assert!(
+        failure.reason.contains("builtin:allow-all@1"),
+        "{failure:?}"
+    );
 }

@@ -8,9 +8,7 @@ use dogwatch_core::run::{
     GateFinished, GateResult, Note, Phase, RunEnded, RunEvent, RunRefusal, RunStarted, RunState,
     SnapshotTaken, Step, TurnBegun, TurnEnded, after_gates, after_turn, before_turn, decide,
 };
-use dogwatch_core::turn::{
-    Exit, MissingResponse, ResponseReading, TurnOutcome, TurnStatus, judge,
-};
+use dogwatch_core::turn::{Exit, MissingResponse, ResponseReading, TurnOutcome, TurnStatus, judge};
 use proptest::prelude::*;
 
 fn started() -> RunEvent {
@@ -150,7 +148,11 @@ fn every_phase_may_be_left_for_sealing_and_only_sealing_for_the_end() {
     for phase in Phase::ALL {
         let active = !matches!(phase, Phase::Sealing | Phase::Ended);
         assert_eq!(phase.may_become(Phase::Sealing), active, "{phase}");
-        assert_eq!(phase.may_become(Phase::Ended), phase == Phase::Sealing, "{phase}");
+        assert_eq!(
+            phase.may_become(Phase::Ended),
+            phase == Phase::Sealing,
+            "{phase}"
+        );
     }
 }
 
@@ -167,7 +169,9 @@ fn state(turns: &[TurnStatus]) -> RunState {
     let at = Timestamp::EPOCH;
     let mut state = RunState::default().apply(&started(), at);
     for (turn, status) in (1..).zip(turns) {
-        state = state.apply(&begun(turn), at).apply(&ended_turn(turn, *status), at);
+        state = state
+            .apply(&begun(turn), at)
+            .apply(&ended_turn(turn, *status), at);
     }
     state
 }
@@ -187,11 +191,16 @@ const WELL: Exit = Exit::Exited { code: 0 };
 fn done_goes_to_the_gates_and_continue_to_the_next_turn() {
     let state = state(&[TurnStatus::Completed]);
     let done = verdict(WELL, r#"{"status":"done"}"#);
-    assert_eq!(after_turn(&state, &limits(), &done, Timestamp::EPOCH), Step::Gates);
+    assert_eq!(
+        after_turn(&state, &limits(), &done, Timestamp::EPOCH),
+        Step::Gates
+    );
     let go_on = verdict(WELL, r#"{"status":"continue","next_task":" write tests "}"#);
     assert_eq!(
         after_turn(&state, &limits(), &go_on, Timestamp::EPOCH),
-        Step::Turn { next_task: Some("write tests".into()) }
+        Step::Turn {
+            next_task: Some("write tests".into())
+        }
     );
     let go_on = verdict(WELL, r#"{"status":"continue"}"#);
     assert_eq!(
@@ -204,7 +213,10 @@ fn finish(step: Step) -> (RunOutcome, String) {
     let Step::Finish { outcome, failure } = step else {
         panic!("{step:?} is not an end");
     };
-    (outcome, failure.map(|failure| failure.code).unwrap_or_default())
+    (
+        outcome,
+        failure.map(|failure| failure.code).unwrap_or_default(),
+    )
 }
 
 #[test]
@@ -226,7 +238,10 @@ fn turns_run_out_exactly_at_the_limit() {
     limits.max_turns = 2;
     let go_on = verdict(WELL, r#"{"status":"continue"}"#);
     let one = state(&[TurnStatus::Completed]);
-    assert!(matches!(after_turn(&one, &limits, &go_on, Timestamp::EPOCH), Step::Turn { .. }));
+    assert!(matches!(
+        after_turn(&one, &limits, &go_on, Timestamp::EPOCH),
+        Step::Turn { .. }
+    ));
     let two = state(&[TurnStatus::Completed, TurnStatus::Completed]);
     let step = after_turn(&two, &limits, &go_on, Timestamp::EPOCH);
     assert_eq!(finish(step), (RunOutcome::Failed, "max_turns".to_owned()));
@@ -243,7 +258,8 @@ fn stalls_restart_with_growing_waits_until_the_limit() {
     let mut waits = Vec::new();
     for count in 1..=2 {
         let state = state(&vec![TurnStatus::Stalled; count]);
-        let Step::Restart { backoff } = after_turn(&state, &limits, &stalled, Timestamp::EPOCH) else {
+        let Step::Restart { backoff } = after_turn(&state, &limits, &stalled, Timestamp::EPOCH)
+        else {
             panic!("stall {count} is within the limit");
         };
         waits.push(backoff.as_millis());
@@ -251,8 +267,15 @@ fn stalls_restart_with_growing_waits_until_the_limit() {
     assert_eq!(waits, [100, 150]);
     let third = state(&[TurnStatus::Stalled; 3]);
     let step = after_turn(&third, &limits, &stalled, Timestamp::EPOCH);
-    assert_eq!(finish(step), (RunOutcome::Blocked, "stall_restart_exhausted".to_owned()));
-    let interrupted = state(&[TurnStatus::Stalled, TurnStatus::Completed, TurnStatus::Stalled]);
+    assert_eq!(
+        finish(step),
+        (RunOutcome::Blocked, "stall_restart_exhausted".to_owned())
+    );
+    let interrupted = state(&[
+        TurnStatus::Stalled,
+        TurnStatus::Completed,
+        TurnStatus::Stalled,
+    ]);
     assert_eq!(interrupted.consecutive_stalls, 1);
 }
 
@@ -262,10 +285,16 @@ fn the_wall_clock_ends_the_run_by_its_own_name() {
     let late = Timestamp::from_micros(i64::try_from(limits.wall_ms).unwrap() * 1000);
     let state = state(&[TurnStatus::Completed]);
     let step = before_turn(&state, &limits, late).unwrap();
-    assert_eq!(finish(step), (RunOutcome::TimedOut, "wall_clock".to_owned()));
+    assert_eq!(
+        finish(step),
+        (RunOutcome::TimedOut, "wall_clock".to_owned())
+    );
     let budget = verdict(Exit::Budget { budget_ms: 1 }, "");
     let step = after_turn(&state, &limits, &budget, late);
-    assert_eq!(finish(step), (RunOutcome::TimedOut, "wall_clock".to_owned()));
+    assert_eq!(
+        finish(step),
+        (RunOutcome::TimedOut, "wall_clock".to_owned())
+    );
     let step = after_turn(&state, &limits, &budget, Timestamp::EPOCH);
     assert_eq!(finish(step), (RunOutcome::Failed, "turn_budget".to_owned()));
 }
@@ -276,7 +305,10 @@ fn gates_decide_and_an_error_in_any_of_them_blocks() {
     let at = Timestamp::EPOCH;
     let run = |gates: &[GateFinished]| after_gates(&state, &limits(), gates, at);
     let passed = gate(GateResult::Passed, true);
-    assert_eq!(finish(run(std::slice::from_ref(&passed))), (RunOutcome::Succeeded, String::new()));
+    assert_eq!(
+        finish(run(std::slice::from_ref(&passed))),
+        (RunOutcome::Succeeded, String::new())
+    );
     assert_eq!(
         run(&[passed.clone(), gate(GateResult::Failed, true)]),
         Step::Turn { next_task: None }
@@ -286,25 +318,43 @@ fn gates_decide_and_an_error_in_any_of_them_blocks() {
         RunOutcome::Succeeded
     );
     assert_eq!(
-        finish(run(&[gate(GateResult::Failed, true), gate(GateResult::Error, false)])).0,
+        finish(run(&[
+            gate(GateResult::Failed, true),
+            gate(GateResult::Error, false)
+        ]))
+        .0,
         RunOutcome::Blocked
     );
     let mut limits = limits();
     limits.max_turns = 1;
     let step = after_gates(&state, &limits, &[gate(GateResult::Failed, true)], at);
-    let Step::Finish { outcome, failure } = step else { panic!("no turn is left") };
+    let Step::Finish { outcome, failure } = step else {
+        panic!("no turn is left")
+    };
     let failure = failure.unwrap();
-    assert_eq!((outcome, failure.code.as_str()), (RunOutcome::Failed, "gate_failed"));
+    assert_eq!(
+        (outcome, failure.code.as_str()),
+        (RunOutcome::Failed, "gate_failed")
+    );
     assert_eq!(failure.class, dogwatch_core::FailureClass::Gate);
 }
 
 #[test]
 fn a_cancellation_wins_over_everything_else() {
-    let state = state(&[TurnStatus::Completed])
-        .apply(&RunEvent::CancelReceived { reason: "user".into() }, Timestamp::EPOCH);
+    let state = state(&[TurnStatus::Completed]).apply(
+        &RunEvent::CancelReceived {
+            reason: "user".into(),
+        },
+        Timestamp::EPOCH,
+    );
     let done = verdict(WELL, r#"{"status":"done"}"#);
     let step = after_turn(&state, &limits(), &done, Timestamp::EPOCH);
     assert_eq!(finish(step), (RunOutcome::Stopped, "cancelled".to_owned()));
-    let step = after_gates(&state, &limits(), &[gate(GateResult::Passed, true)], Timestamp::EPOCH);
+    let step = after_gates(
+        &state,
+        &limits(),
+        &[gate(GateResult::Passed, true)],
+        Timestamp::EPOCH,
+    );
     assert_eq!(finish(step).0, RunOutcome::Stopped);
 }

@@ -21,7 +21,11 @@ impl Engine {
             return Ok(granted_before);
         }
         let mut claimed = Claimed::default();
-        let max = if request.job.is_some() { 1 } else { request.max };
+        let max = if request.job.is_some() {
+            1
+        } else {
+            request.max
+        };
         while u32::try_from(claimed.jobs.len()).unwrap_or(u32::MAX) < max {
             let job = match request.job {
                 Some(id) => self.claim_one(caller, &request, id).await?,
@@ -58,12 +62,7 @@ impl Engine {
         Ok(claimed)
     }
 
-    async fn claim_one(
-        &self,
-        caller: &Caller,
-        request: &Claim,
-        id: JobId,
-    ) -> Result<Job, Problem> {
+    async fn claim_one(&self, caller: &Caller, request: &Claim, id: JobId) -> Result<Job, Problem> {
         let project = self.load(id).await?.project;
         let update = Self::update(
             caller,

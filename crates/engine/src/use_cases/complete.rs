@@ -65,9 +65,7 @@ impl Engine {
             project,
             None,
             Side::Nothing,
-            Box::new(move |stream, now| {
-                job::decide(stream, &command, now).map(Decision::events)
-            }),
+            Box::new(move |stream, now| job::decide(stream, &command, now).map(Decision::events)),
         );
         let updated = self
             .store

@@ -35,8 +35,8 @@ impl Engine {
         repeats: Repeats,
     ) -> Result<Submitted, Problem> {
         Self::allow_project(caller, request.project)?;
-        let contract = StoredContract::parse(&request.contract, request.contract_hash)
-            .map_err(|error| {
+        let contract =
+            StoredContract::parse(&request.contract, request.contract_hash).map_err(|error| {
                 let code = match &error {
                     StoredContractError::Hash { .. } => "contract_hash_mismatch",
                     StoredContractError::NotCanonical

@@ -9,8 +9,8 @@ use dogwatch_supervisor::Progress;
 use dogwatch_workspace::{Export, ObjectId, diff};
 use tokio::sync::watch;
 
-use super::prepare::Prepared;
 use super::Attempt;
+use super::prepare::Prepared;
 use crate::error::RunnerError;
 use crate::files::{blocking, make_private, write_durably};
 use crate::observe::Activity;

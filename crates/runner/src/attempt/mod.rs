@@ -97,7 +97,8 @@ pub(crate) async fn run(
 ) -> Result<Finished, RunnerError> {
     let contract = StoredContract::parse(&claimed.contract, claimed.job.contract)
         .map_err(|error| RunnerError::Profile(error.to_string()))?;
-    let (mut attempt, profile) = Attempt::start(parts, &claimed, contract, held, pulse, control).await?;
+    let (mut attempt, profile) =
+        Attempt::start(parts, &claimed, contract, held, pulse, control).await?;
     crash_point!("runner.after_start");
     let (prepared, conclusion) = match attempt.prepare(&claimed, profile).await {
         Ok(mut prepared) => {
@@ -214,7 +215,11 @@ impl Attempt<'_> {
                     && gate.must_pass
                     && gate.result == dogwatch_core::run::GateResult::Passed
             });
-        if proven { Assurance::Gates } else { Assurance::None }
+        if proven {
+            Assurance::Gates
+        } else {
+            Assurance::None
+        }
     }
 }
 

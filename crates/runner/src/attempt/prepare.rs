@@ -7,15 +7,13 @@ use dogwatch_agents::{AgentChoice, AgentSpec, choose};
 use dogwatch_api::{ClaimedJob, HeldLease, StartRun};
 use dogwatch_bundle::{BundleLayout, JournalWriter};
 use dogwatch_config::EffectiveProfile;
+use dogwatch_core::Sha256Digest;
+use dogwatch_core::canonical;
 use dogwatch_core::contract::Contract;
 use dogwatch_core::ids::{RunId, WorkspaceId};
 use dogwatch_core::job::StartFrom;
-use dogwatch_core::run::{
-    Phase, RunEvent, RunStarted, SURFACE_UNATTENDED, WorkspaceReady,
-};
+use dogwatch_core::run::{Phase, RunEvent, RunStarted, SURFACE_UNATTENDED, WorkspaceReady};
 use dogwatch_core::turn::GateFeedback;
-use dogwatch_core::Sha256Digest;
-use dogwatch_core::canonical;
 use dogwatch_workspace::fingerprint::Fingerprint;
 use dogwatch_workspace::{Checkout, ObjectId, PrivateClone, Vault, fingerprint};
 use serde_json::json;
@@ -132,9 +130,10 @@ impl<'a> Attempt<'a> {
                 profile: profile_hash,
                 base: contract.base_commit.clone(),
                 agent: contract.agent.clone(),
-                driver: found
-                    .as_ref()
-                    .map_or_else(|_| "none".to_owned(), |found| found.profile.agent.driver.to_string()),
+                driver: found.as_ref().map_or_else(
+                    |_| "none".to_owned(),
+                    |found| found.profile.agent.driver.to_string(),
+                ),
                 session_id: claimed.job.session,
                 continues: None,
                 start_from: StartFrom::Base,

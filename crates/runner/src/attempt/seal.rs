@@ -40,7 +40,8 @@ impl Attempt<'_> {
             .and_then(|prepared| prepared.snapshot)
             .map(|(_, tree)| tree);
         if let (Some(prepared), Some(tree)) = (&prepared, tree) {
-            let (vault, base, bundle) = (prepared.vault.clone(), prepared.base, self.bundle.clone());
+            let (vault, base, bundle) =
+                (prepared.vault.clone(), prepared.base, self.bundle.clone());
             blocking(move || write_patch(&vault, base, tree, &bundle)).await?;
         }
         let assurance = self.assurance(outcome);
@@ -76,7 +77,9 @@ impl Attempt<'_> {
                 },
             })
             .await?;
-        let keep = prepared.as_ref().is_some_and(|prepared| prepared.keep_workspace);
+        let keep = prepared
+            .as_ref()
+            .is_some_and(|prepared| prepared.keep_workspace);
         let cleanup = self.clean_up(keep).await?;
         Ok(Finished {
             job: self.held.job,
@@ -145,10 +148,9 @@ impl Attempt<'_> {
             prepared.checkout.common_dir().to_owned(),
             prepared.before.clone(),
         );
-        let differences = blocking(move || {
-            fingerprint::fingerprint(&common).map(|after| before.compare(&after))
-        })
-        .await;
+        let differences =
+            blocking(move || fingerprint::fingerprint(&common).map(|after| before.compare(&after)))
+                .await;
         match differences {
             Ok(differences) if differences.is_empty() => Ok(()),
             Ok(differences) => {

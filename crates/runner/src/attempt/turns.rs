@@ -18,8 +18,8 @@ use dogwatch_workspace::tree::TreeLimits;
 use dogwatch_workspace::{PathBytes, SnapshotRequest, TreeReport, snapshot};
 use tokio::sync::watch;
 
-use super::prepare::Prepared;
 use super::Attempt;
+use super::prepare::Prepared;
 use crate::crash_point::crash_point;
 use crate::error::RunnerError;
 use crate::files::{blocking, make_private};
@@ -53,7 +53,12 @@ impl Attempt<'_> {
         let paths = self.bundle.turn(turn);
         let exit_digest = keep_output(paths).await?;
         self.recorder
-            .record(RunEvent::TurnEnded(ended(turn, &report, &verdict, exit_digest)))
+            .record(RunEvent::TurnEnded(ended(
+                turn,
+                &report,
+                &verdict,
+                exit_digest,
+            )))
             .await?;
         crash_point!("runner.before_snapshot");
         self.snapshot(prepared, turn).await?;
@@ -125,7 +130,10 @@ impl Attempt<'_> {
             ("DOGWATCH_JOB_ID".into(), self.held.job.to_string().into()),
             ("DOGWATCH_ATTEMPT".into(), self.number.to_string().into()),
             ("DOGWATCH_TURN".into(), turn.to_string().into()),
-            ("DOGWATCH_WORKSPACE".into(), prepared.workspace.clone().into()),
+            (
+                "DOGWATCH_WORKSPACE".into(),
+                prepared.workspace.clone().into(),
+            ),
         ]
     }
 
@@ -156,7 +164,10 @@ impl Attempt<'_> {
         turn: u32,
     ) -> Result<(), RunnerError> {
         let label = format!("turn-{turn:03}");
-        let message = format!("{} after turn {turn}\n\nDogwatch-Run: {}\n", self.run, self.run);
+        let message = format!(
+            "{} after turn {turn}\n\nDogwatch-Run: {}\n",
+            self.run, self.run
+        );
         let (vault, workspace, name) = (
             prepared.vault.clone(),
             prepared.workspace.clone(),
@@ -233,10 +244,12 @@ async fn keep_output(paths: TurnPaths) -> Result<Option<Sha256Digest>, RunnerErr
             stdout: paths.stdout(),
             stderr: paths.stderr(),
         };
-        derive_plain(&paths.frames(), &plain)
-            .map_err(RunnerError::file("derive plain output from", paths.frames()))?;
-        let record = std::fs::read(paths.exit())
-            .map_err(RunnerError::file("read", paths.exit()))?;
+        derive_plain(&paths.frames(), &plain).map_err(RunnerError::file(
+            "derive plain output from",
+            paths.frames(),
+        ))?;
+        let record =
+            std::fs::read(paths.exit()).map_err(RunnerError::file("read", paths.exit()))?;
         Ok(Some(Sha256Digest::of(&record)))
     })
     .await
@@ -288,20 +301,53 @@ fn rung(record: &ExitRecord) -> &'static str {
 /// What the walker found that a reviewer wants to know.
 fn findings(report: &TreeReport) -> Vec<(&'static str, String)> {
     let lists = [
-        ("nested_repository", "a repository in the tree, stored as plain files", &report.nested_repositories),
-        ("submodule_content", "a submodule with content, stored as plain files", &report.submodules_with_content),
-        ("special_file_skipped", "not a file, a directory or a link, so not stored", &report.skipped_special),
-        ("newly_ignored", "ignored now, but not by the base's own rules", &report.newly_ignored),
-        ("ignore_file_disregarded", "too large or complicated to obey", &report.disregarded_ignore_files),
-        ("ignored_unreadable", "ignored and unreadable", &report.ignored.unreadable),
+        (
+            "nested_repository",
+            "a repository in the tree, stored as plain files",
+            &report.nested_repositories,
+        ),
+        (
+            "submodule_content",
+            "a submodule with content, stored as plain files",
+            &report.submodules_with_content,
+        ),
+        (
+            "special_file_skipped",
+            "not a file, a directory or a link, so not stored",
+            &report.skipped_special,
+        ),
+        (
+            "newly_ignored",
+            "ignored now, but not by the base's own rules",
+            &report.newly_ignored,
+        ),
+        (
+            "ignore_file_disregarded",
+            "too large or complicated to obey",
+            &report.disregarded_ignore_files,
+        ),
+        (
+            "ignored_unreadable",
+            "ignored and unreadable",
+            &report.ignored.unreadable,
+        ),
     ];
     let mut findings: Vec<_> = lists
         .into_iter()
         .filter(|(_, _, paths)| !paths.is_empty())
-        .map(|(code, what, paths)| (code, format!("{what}: {}", named(paths.count, &paths.sample))))
+        .map(|(code, what, paths)| {
+            (
+                code,
+                format!("{what}: {}", named(paths.count, &paths.sample)),
+            )
+        })
         .collect();
     if report.escaped_count > 0 {
-        let sample: Vec<_> = report.escaped.iter().map(|escaped| escaped.path.clone()).collect();
+        let sample: Vec<_> = report
+            .escaped
+            .iter()
+            .map(|escaped| escaped.path.clone())
+            .collect();
         let text = format!(
             "a name git forbids, stored under another: {}",
             named(report.escaped_count, &sample)

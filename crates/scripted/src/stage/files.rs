@@ -71,7 +71,11 @@ impl Stage<'_> {
         make_parent(&place)
             .and_then(|()| symlink(target, &place))
             .map_err(failed("link", path))?;
-        self.note(&format!("linked {} to {}", path.display(), target.display()));
+        self.note(&format!(
+            "linked {} to {}",
+            path.display(),
+            target.display()
+        ));
         Ok(())
     }
 
@@ -133,7 +137,10 @@ mod tests {
             replace_all(b"a\xffbab", b"b", b"--").as_deref(),
             Some(&b"a\xff--a--"[..])
         );
-        assert_eq!(replace_all(b"aaa", b"aa", b"b").as_deref(), Some(&b"ba"[..]));
+        assert_eq!(
+            replace_all(b"aaa", b"aa", b"b").as_deref(),
+            Some(&b"ba"[..])
+        );
         assert_eq!(replace_all(b"abc", b"x", b"y"), None);
         assert_eq!(replace_all(b"", b"x", b"y"), None);
     }

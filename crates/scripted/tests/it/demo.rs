@@ -115,12 +115,12 @@ fn the_configuration_states_the_same_gates() {
     let stage = Rehearsal::new();
     let demo = demo_repository(&stage.path("")).unwrap();
     let config = stage.read("dogwatch.toml");
-    assert_eq!(
-        config.matches("[[acceptance]]").count(),
-        demo.gates.len()
-    );
+    assert_eq!(config.matches("[[acceptance]]").count(), demo.gates.len());
     for gate in &demo.gates {
-        assert!(config.contains(&format!("name = \"{}\"\nrun = \"{}\"\n", gate.name, gate.run)));
+        assert!(config.contains(&format!(
+            "name = \"{}\"\nrun = \"{}\"\n",
+            gate.name, gate.run
+        )));
     }
 }
 

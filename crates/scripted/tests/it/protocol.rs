@@ -84,10 +84,7 @@ fn feedback_of_a_gate_can_be_demanded() {
     let quoted = |text: &str| {
         expecting(json!({"expect_failed_gate": {"name": "tests", "output_contains": text}}))
     };
-    assert_eq!(
-        stage.play_request(&quoted("FAIL  b"), &told).code,
-        Some(0)
-    );
+    assert_eq!(stage.play_request(&quoted("FAIL  b"), &told).code, Some(0));
     let other = stage.play_request(&quoted("FAIL  c"), &told);
     assert_eq!(other.code, Some(90));
     assert!(other.stderr().contains("it is \"FAIL  b\\n\""), "{other:?}");
@@ -120,8 +117,18 @@ fn without_a_script_or_a_request_nothing_is_played() {
     wrong_version["version"] = json!(2);
     type Change = fn(&mut Command);
     let cases: [(&str, &Value, Change, &str); 6] = [
-        ("{", &request(1), |_| {}, "script.json is refused: not a script: EOF"),
-        (&good, &json!({"version": 1}), |_| {}, "request.json is not a request: missing field `turn`"),
+        (
+            "{",
+            &request(1),
+            |_| {},
+            "script.json is refused: not a script: EOF",
+        ),
+        (
+            &good,
+            &json!({"version": 1}),
+            |_| {},
+            "request.json is not a request: missing field `turn`",
+        ),
         (&good, &wrong_version, |_| {}, "the request has version 2"),
         (
             &good,

@@ -64,13 +64,16 @@ impl Request {
     }
 }
 
+/// Answers, given whether the transaction was committed and if not, why.
+type Answer = Box<dyn FnOnce(Result<(), &str>) + Send>;
+
 /// A request that was carried out and waits for the commit.
 pub(super) struct Outcome {
     /// Whether what it wrote stays.
     pub(super) keep: bool,
     /// Why nothing may be written any more.
     pub(super) fatal: Option<String>,
-    answer: Box<dyn FnOnce(Result<(), &str>) + Send>,
+    answer: Answer,
 }
 
 impl Outcome {

@@ -51,15 +51,20 @@ impl Clock for ManualClock {
     }
 }
 
-/// Random bytes that are none: they count.
+/// Random bytes that are none: they count, within a series.
 #[derive(Debug, Default)]
-pub struct CountingEntropy(AtomicU64);
+pub struct CountingEntropy {
+    series: u32,
+    count: AtomicU64,
+}
 
 impl Entropy for CountingEntropy {
     fn bytes(&self) -> [u8; 10] {
-        let count = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        let count = self.count.fetch_add(1, Ordering::SeqCst) + 1;
+        let count = u32::try_from(count).expect("a check mints few ids");
         let mut bytes = [0; 10];
-        bytes[2..].copy_from_slice(&count.to_be_bytes());
+        bytes[2..6].copy_from_slice(&self.series.to_be_bytes());
+        bytes[6..].copy_from_slice(&count.to_be_bytes());
         bytes
     }
 }
@@ -86,8 +91,20 @@ impl Bench {
         F: FnOnce(Arc<dyn Clock>, Arc<dyn Entropy>) -> Fut,
         Fut: Future<Output = Opened>,
     {
+        Self::open_series(0, open).await
+    }
+
+    /// A bench with a store that may hold what benches of other series left there: its ids are none of theirs.
+    pub async fn open_series<F, Fut>(series: u32, open: F) -> Self
+    where
+        F: FnOnce(Arc<dyn Clock>, Arc<dyn Entropy>) -> Fut,
+        Fut: Future<Output = Opened>,
+    {
         let clock = Arc::new(ManualClock::default());
-        let entropy = Arc::new(CountingEntropy::default());
+        let entropy = Arc::new(CountingEntropy {
+            series,
+            count: AtomicU64::new(0),
+        });
         let shared_clock: Arc<dyn Clock> = Arc::<ManualClock>::clone(&clock);
         let shared_entropy: Arc<dyn Entropy> = Arc::<CountingEntropy>::clone(&entropy);
         let opened = open(shared_clock, shared_entropy).await;

@@ -9,12 +9,12 @@ pub async fn ids_are_found_by_their_ends(bench: &Bench) {
     let find = async |text: &str| bench.store.find_ids(text, 10).await.unwrap();
     let job = held.job.to_string();
 
-    assert_eq!(find(&job).await, [job.clone()]);
+    assert_eq!(find(&job).await, [job.as_str()]);
     assert_eq!(find(&run.to_string()).await, [run.to_string()]);
-    assert_eq!(find(&held.job.short()).await, [job.clone()]);
+    assert_eq!(find(&held.job.short()).await, [job.as_str()]);
     assert_eq!(find(&run.short()).await, [run.to_string()]);
-    assert_eq!(find(&job["job_".len()..]).await, [job.clone()]);
-    assert_eq!(find(&job[job.len() - 4..]).await, [job.clone()]);
+    assert_eq!(find(&job["job_".len()..]).await, [job.as_str()]);
+    assert_eq!(find(&job[job.len() - 4..]).await, [job.as_str()]);
     // Both jobs were made in the same second, so they begin alike.
     let mut both = vec![job.clone(), other.to_string()];
     both.sort();

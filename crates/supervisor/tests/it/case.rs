@@ -223,19 +223,29 @@ pub(crate) fn marked_seconds() -> String {
     format!("3600.{:07}{number:03}", std::process::id())
 }
 
-/// How many processes of the machine, zombies aside, have the mark as an argument.
-pub(crate) fn running(mark: &str) -> usize {
-    let mut count = 0;
+/// The processes of the machine, zombies aside, that were given the mark in any argument.
+pub(crate) fn marked(mark: &str) -> Vec<i32> {
+    let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap() {
         let path = entry.unwrap().path();
+        let Some(pid) = path
+            .file_name()
+            .and_then(|name| name.to_str()?.parse().ok())
+        else {
+            continue;
+        };
         // A process that went away, or a zombie, has no command line.
         let line = fs::read(path.join("cmdline")).unwrap_or_default();
-        count += usize::from(
-            line.split(|byte| *byte == 0)
-                .any(|word| word == mark.as_bytes()),
-        );
+        if String::from_utf8_lossy(&line).contains(mark) {
+            found.push(pid);
+        }
     }
-    count
+    found
+}
+
+/// How many such processes there are.
+pub(crate) fn running(mark: &str) -> usize {
+    marked(mark).len()
 }
 
 /// The shell words that put a process into a session of its own, orphan it, and wait until it is there.

@@ -7,6 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dogwatch_core::Timestamp;
 use dogwatch_core::ids::{ProjectId, RunId, uuid_v7};
@@ -257,4 +258,13 @@ pub(crate) fn content_of(directory: &Path) -> BTreeMap<Vec<u8>, (char, Vec<u8>)>
         }
     }
     found
+}
+
+/// Sets its flag when the test ends, also by a failed assertion, so that the other thread does not go on for ever.
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -9,7 +9,9 @@ use dogwatch_workspace::snapshot::restore;
 use dogwatch_workspace::tree::{TreeError, TreeLimits};
 use dogwatch_workspace::{Export, SnapshotError};
 
-use crate::support::{Scene, bytes_path, commit_all, content_of, git, git_command, init, write};
+use crate::support::{
+    Scene, StopOnDrop, bytes_path, commit_all, content_of, git, git_command, init, write,
+};
 use crate::trash::deep;
 
 fn scene() -> Scene {
@@ -152,6 +154,7 @@ fn a_directory_that_turns_into_a_link_while_it_is_read_leads_nowhere() {
                 fs::rename(&aside, &dir).unwrap();
             }
         });
+        let _stop = StopOnDrop(&stop);
         for attempt in 0..40 {
             // A walk during the swap may fail; it may not read what is outside.
             if let Ok(snapshot) = scene.try_snapshot(&format!("turn-{attempt:03}")) {
@@ -168,7 +171,6 @@ fn a_directory_that_turns_into_a_link_while_it_is_read_leads_nowhere() {
                 assert_eq!(leaked.code(), Some(1), "attempt {attempt}");
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
 }
 
@@ -357,20 +359,17 @@ fn a_file_that_changes_while_it_is_read_is_one_of_its_states() {
                 file.set_len(7 << 20).unwrap();
             }
         });
+        let _stop = StopOnDrop(&stop);
         for attempt in 0..12 {
             match scene.try_snapshot(&format!("turn-{attempt:03}")) {
                 Ok(snapshot) => {
                     let size = scene.content(snapshot.tree, "busy").len();
-                    assert!(
-                        [100, 5 << 20, 6 << 20, 7 << 20].contains(&size) || size < 7 << 20,
-                        "{size}"
-                    );
+                    assert!(size <= 7 << 20, "{size}");
                 }
                 Err(SnapshotError::Tree(TreeError::Unstable { .. })) => {}
                 Err(other) => panic!("{other}"),
             }
         }
-        stop.store(true, Ordering::Relaxed);
     });
     scene.fsck();
 }

@@ -140,7 +140,7 @@ fn for_files_of_every_size() {
         for size in sizes {
             write(
                 top.join(format!("size{size}")),
-                b"0123456".repeat(size / 7 + 1)[..size].to_vec(),
+                &b"0123456".repeat(size / 7 + 1)[..size],
             );
         }
         write(top.join("grows"), vec![b'b'; 5 << 20]);

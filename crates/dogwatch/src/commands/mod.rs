@@ -1,0 +1,15 @@
+//! One file per command.
+
+pub(crate) mod completions;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod diff;
+pub(crate) mod doctor;
+pub(crate) mod init;
+pub(crate) mod jobs;
+pub(crate) mod logs;
+mod reading;
+pub(crate) mod run;
+pub(crate) mod runs;
+mod summary;
+pub(crate) mod verify;

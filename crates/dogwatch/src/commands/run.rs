@@ -1,0 +1,322 @@
+//! `dogwatch run`: a task, from the words to the bundle.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use dogwatch_api::{ControlPlane, Submit};
+use dogwatch_config::{Config, FlagValues};
+use dogwatch_core::contract::{Contract, ContractDraft, ContractError, Expanded};
+use dogwatch_core::ids::{JobId, ProjectId};
+use dogwatch_core::{Clock, Entropy};
+use dogwatch_runner::{Finished, Observer, ProjectRecord, load_project_config};
+use dogwatch_supervisor::os::clock::{SystemClock, SystemEntropy};
+use dogwatch_workspace::{Checkout, CheckoutError, ObjectId, link};
+
+use super::summary;
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::local::{Driven, LineFollower, Local, Lock, TerminalFollower, drive};
+use crate::output::plain;
+
+/// The topic of jobs that were submitted here.
+const TOPIC: &str = "task";
+
+/// Run a task to its end and follow it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dogwatch run \"fix the flaky login test\"
+  dogwatch run --contract task.toml --agent codex
+  dogwatch run --base v1.2 --json \"backport the fix\"
+
+Exit codes: 0 succeeded, 1 failed, 2 stopped, 3 blocked.")]
+pub(crate) struct RunArgs {
+    /// The task, in your own words.
+    #[arg(required_unless_present = "contract")]
+    task: Option<String>,
+    /// A contract in TOML or JSON: task, paths, gates, limits.
+    #[arg(long, value_name = "FILE")]
+    contract: Option<PathBuf>,
+    /// The agent, as defined by [agents.NAME] in dogwatch.toml or the user configuration.
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
+    /// The commit to start from.
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
+    /// Leave the workspace in place afterwards.
+    #[arg(long)]
+    keep_workspace: bool,
+    /// Submit the same key twice and get the same job.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
+impl RunArgs {
+    /// A task for an agent, with everything else as it is by default.
+    pub(super) fn of_task(task: &str, agent: &str, keep_workspace: bool) -> Self {
+        Self {
+            task: Some(task.to_owned()),
+            contract: None,
+            agent: Some(agent.to_owned()),
+            base: None,
+            keep_workspace,
+            idempotency_key: None,
+        }
+    }
+
+    fn flags(&self) -> FlagValues {
+        FlagValues {
+            agent: self.agent.clone(),
+            keep_workspace: self.keep_workspace.then_some(true),
+            ..FlagValues::default()
+        }
+    }
+}
+
+/// A request that is known to be sound, before anything was written.
+struct Sound {
+    checkout: Checkout,
+    contract: Contract,
+    notes: Vec<String>,
+}
+
+pub(crate) fn run(context: &Context, args: RunArgs) -> Result<Exit, CliError> {
+    Ok(run_task(context, args)?.exit)
+}
+
+/// How a command that ran a job ends.
+pub(super) struct Ran {
+    pub(super) exit: Exit,
+    /// The last run, if there was one.
+    pub(super) finished: Option<Box<Finished>>,
+}
+
+/// Runs a task to its end and prints how it went.
+pub(super) fn run_task(context: &Context, args: RunArgs) -> Result<Ran, CliError> {
+    let sound = examine(context, &args)?;
+    for note in &sound.notes {
+        say(note);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new("runtime", error.to_string()))?;
+    runtime.block_on(submit_and_drive(context, &args, sound))
+}
+
+/// Reads and checks everything that was asked for.
+fn examine(context: &Context, args: &RunArgs) -> Result<Sound, CliError> {
+    let mut draft = read_draft(context, args)?;
+    let checkout = Checkout::discover(&context.directory).map_err(|error| checkout_error(&error))?;
+    let wanted = args.base.as_deref().or(draft.base_ref.as_deref()).unwrap_or("HEAD");
+    let base = checkout.resolve(wanted).map_err(|error| checkout_error(&error))?;
+    if args.base.is_some() {
+        draft.base_ref = Some(base.to_string());
+    }
+    let config = load_project_config(&checkout, base, &context.profile_input(args.flags())?)
+        .map_err(|error| {
+            CliError::new("config_invalid", error.chain())
+                .next("mend every problem named; a run reads dogwatch.toml as committed at its base")
+        })?;
+    let mut notes: Vec<String> = config.warnings.clone();
+    if let Some(agent) = &args.agent {
+        draft.agent = Some(agent.clone());
+    }
+    if draft.agent.is_none() && config.agent.is_none() && config.agents.len() == 1 {
+        draft.agent = config.agents.keys().next().cloned();
+        notes.extend(draft.agent.as_ref().map(|agent| format!("agent: {agent} (the only one configured)")));
+    }
+    let expanded = expand(&draft, &config, base)?;
+    notes.extend(expanded.limits.notes.iter().map(ToString::to_string));
+    let contract = expanded.contract;
+    config.agent(&contract.agent).map_err(|error| {
+        CliError::new("agent_unknown", error.to_string())
+            .next("define it as [agents.NAME] with driver and command, see `dogwatch config show --origin`")
+    })?;
+    notes.extend(remarks(&checkout, &contract)?);
+    Ok(Sound {
+        checkout,
+        contract,
+        notes,
+    })
+}
+
+fn read_draft(context: &Context, args: &RunArgs) -> Result<ContractDraft, CliError> {
+    let Some(file) = &args.contract else {
+        let task = args.task.clone().unwrap_or_default();
+        return Ok(ContractDraft::of_task(task));
+    };
+    if args.task.is_some() {
+        return Err(CliError::new(
+            "usage",
+            "a task and a contract were given, and the contract has a task of its own",
+        )
+        .next("give one of the two"));
+    }
+    let path = context.directory.join(file);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        CliError::new(
+            "contract_unreadable",
+            format!("{} cannot be read: {error}", path.display()),
+        )
+        .next("give the path of a TOML or JSON file")
+    })?;
+    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    let draft = if is_json {
+        ContractDraft::from_json(&text)
+    } else {
+        ContractDraft::from_toml(&text)
+    };
+    draft.map_err(|error| contract_error(&error))
+}
+
+fn expand(
+    draft: &ContractDraft,
+    config: &Config,
+    base: ObjectId,
+) -> Result<Expanded, CliError> {
+    draft
+        .expand(&config.contract_context(base.to_string()))
+        .map_err(|error| contract_error(&error))
+}
+
+/// Every problem of a contract at once; the code is that of the first.
+fn contract_error(error: &ContractError) -> CliError {
+    let code = error
+        .problems
+        .first()
+        .and_then(|problem| serde_json::to_value(problem.code).ok())
+        .and_then(|code| code.as_str().map(str::to_owned))
+        .unwrap_or_else(|| "contract_invalid".to_owned());
+    CliError::new(&code, error.to_string()).next("mend the contract; its schema is schemas/contract.schema.json")
+}
+
+pub(super) fn checkout_error(error: &CheckoutError) -> CliError {
+    let next = match error.code() {
+        "not_a_repository" => "go into a git repository, or run `git init` and commit something",
+        "empty_repository" => "commit something: a run starts from a commit",
+        "base_not_found" => "name a branch, a tag or a commit that `git rev-parse` knows",
+        _ => "look at the message; `dogwatch doctor` checks git",
+    };
+    CliError::from_error(error.code(), error).next(next)
+}
+
+/// What the user should know before the run, and need not decide.
+fn remarks(checkout: &Checkout, contract: &Contract) -> Result<Vec<String>, CliError> {
+    let mut remarks = Vec::new();
+    let dirty = checkout.dirty().map_err(|error| checkout_error(&error))?;
+    if !dirty.is_clean() {
+        remarks.push(format!(
+            "{} uncommitted path(s) are not included: the run starts from {} ({})",
+            dirty.count,
+            contract.base_ref,
+            contract.base_commit.get(..12).unwrap_or_default(),
+        ));
+    }
+    if contract.acceptance.is_empty() {
+        remarks.push(
+            "no acceptance gate is defined, so a success is only the agent's word (assurance: none); add [[acceptance]] to dogwatch.toml"
+                .to_owned(),
+        );
+    }
+    Ok(remarks)
+}
+
+async fn submit_and_drive(
+    context: &Context,
+    args: &RunArgs,
+    sound: Sound,
+) -> Result<Ran, CliError> {
+    let observer = observer(context);
+    let lock = Lock::take(&context.layout)?;
+    let local = Local::open(context, lock, args.flags(), observer.clone()).await?;
+    summary::recovery(&local.recovery);
+    let project = know_project(context, &sound.checkout)?;
+    let job = submit(&local, project, &sound.contract, args.idempotency_key.clone()).await?;
+    let driven = drive(&local, job).await?;
+    // The live line goes before the summary comes.
+    drop(observer);
+    finish(context, &local, job, driven).await
+}
+
+/// Who follows a run at this terminal.
+pub(super) fn observer(context: &Context) -> Arc<dyn Observer> {
+    if context.json {
+        Arc::new(LineFollower)
+    } else {
+        Arc::new(TerminalFollower::new())
+    }
+}
+
+/// Prints how a driven job went.
+pub(super) async fn finish(
+    context: &Context,
+    local: &Local,
+    job: JobId,
+    driven: Driven,
+) -> Result<Ran, CliError> {
+    match driven {
+        Driven::Finished(finished) => Ok(Ran {
+            exit: summary::run(context, &finished),
+            finished: Some(finished),
+        }),
+        Driven::NotRun(status) => {
+            let job = local.user.job(job).await?;
+            Ok(Ran {
+                exit: summary::not_run(context, &job, status),
+                finished: None,
+            })
+        }
+    }
+}
+
+/// The project's identity, minted on first use, and where its checkout is.
+pub(super) fn know_project(context: &Context, checkout: &Checkout) -> Result<ProjectId, CliError> {
+    let (clock, entropy) = (SystemClock, SystemEntropy);
+    let candidate = ProjectId::mint(&clock as &dyn Clock, &entropy as &dyn Entropy);
+    let link = link::read_or_mint(checkout, candidate, clock.now()).map_err(|error| {
+        CliError::from_error("project_link", &error)
+            .next("mend .git/dogwatch/link/project.json or its permissions")
+    })?;
+    ProjectRecord::remember(
+        &context.layout,
+        link.project_id,
+        checkout.top_level(),
+        clock.now(),
+    )
+    .map_err(|error| CliError::from_error("data_directory", &error))?;
+    Ok(link.project_id)
+}
+
+async fn submit(
+    local: &Local,
+    project: ProjectId,
+    contract: &Contract,
+    idempotency_key: Option<String>,
+) -> Result<JobId, CliError> {
+    let stored = contract
+        .to_stored()
+        .map_err(|error| CliError::from_error("contract_invalid", &error))?;
+    let submitted = local
+        .user
+        .submit(Submit {
+            project,
+            session: None,
+            topic: TOPIC.to_owned(),
+            contract: stored.bytes,
+            contract_hash: stored.hash,
+            priority: 0,
+            not_before: None,
+            deadline: None,
+            idempotency_key,
+            trace: None,
+        })
+        .await?;
+    Ok(submitted.job_id)
+}
+
+fn say(note: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "note: {}", plain(note));
+}
