@@ -14,7 +14,12 @@ use crate::exit::Exit;
 ///
 /// Hand it a task; it runs an agent in a private clone, checks the result by itself, and leaves a sealed bundle of evidence.
 #[derive(Debug, Parser)]
-#[command(name = "dogwatch", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "dogwatch",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
 pub(crate) struct Cli {
     /// Print JSON: a document, or a line per event.
     #[arg(long, global = true)]
@@ -61,14 +66,20 @@ pub(crate) fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers; everything else is bad usage.
-            let exit = if error.use_stderr() { Exit::Failure } else { Exit::Success };
+            let exit = if error.use_stderr() {
+                Exit::Failure
+            } else {
+                Exit::Success
+            };
             let _ = error.print();
             return exit.into();
         }
     };
     start_log();
     let json = cli.json;
-    match Context::new(json, cli.directory.clone()).and_then(|context| dispatch(&context, cli.command)) {
+    match Context::new(json, cli.directory.clone())
+        .and_then(|context| dispatch(&context, cli.command))
+    {
         Ok(exit) => exit.into(),
         Err(error) => {
             error.print(json);

@@ -24,12 +24,14 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(json: bool, directory: Option<PathBuf>) -> Result<Self, CliError> {
         let places = Places::from_env(|name| std::env::var_os(name)).map_err(|error| {
-            CliError::from_error("places", &error).next("set HOME, or DOGWATCH_HOME to an absolute path")
+            CliError::from_error("places", &error)
+                .next("set HOME, or DOGWATCH_HOME to an absolute path")
         })?;
         let directory = match directory {
             Some(directory) => directory,
             None => std::env::current_dir().map_err(|error| {
-                CliError::from_error("current_directory", &error).next("go to a directory that exists")
+                CliError::from_error("current_directory", &error)
+                    .next("go to a directory that exists")
             })?,
         };
         let layout = DataLayout::new(&places.data);

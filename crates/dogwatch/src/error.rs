@@ -45,6 +45,10 @@ impl CliError {
         self
     }
 
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }
@@ -66,7 +70,12 @@ impl CliError {
                 .as_ref()
                 .map(|next| format!("\n  next: {}", plain(next)))
                 .unwrap_or_default();
-            writeln!(stderr, "error[{}]: {}{next}", self.code, plain(&self.message))
+            writeln!(
+                stderr,
+                "error[{}]: {}{next}",
+                self.code,
+                plain(&self.message)
+            )
         };
     }
 }

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use clap::Args;
 use dogwatch_bundle::{BundleLayout, load_trusted_keys, verify};
@@ -21,8 +20,10 @@ const AGENT: &str = "scripted";
 
 /// Show the whole thing on a throw-away repository with a scripted agent.
 #[derive(Debug, Args)]
-#[command(after_help = "The scripted agent's first change mends the bug it was asked to mend and breaks another check. dogwatch runs
-the checks by itself, gives their output to the agent, and accepts the second change. Needs only git and sh.")]
+#[command(
+    after_help = "The scripted agent's first change mends the bug it was asked to mend and breaks another check. dogwatch runs
+the checks by itself, gives their output to the agent, and accepts the second change. Needs only git and sh."
+)]
 pub(crate) struct DemoArgs {
     /// Keep the repository and the workspace, and say where they are.
     #[arg(long)]
@@ -38,10 +39,11 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> 
     make_repository(&repository, stage.path())?;
     let loud = !context.json;
     if loud {
-        print("A small repository with a failing check, and a scripted agent that will get it wrong once.\n");
+        print(
+            "A small repository with a failing check, and a scripted agent that will get it wrong once.\n",
+        );
         print(&format!("task         {DEMO_TASK}"));
-        print("checks now");
-        print(&indented(&checks(&repository)?));
+        print("");
     }
     let context = Context {
         directory: repository,
@@ -53,18 +55,30 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> 
     };
     let valid = is_valid(&context, &finished.bundle)?;
     if loud {
+        show(
+            &finished.bundle,
+            "what the gate said of the first change",
+            "gates/tests/round-001.stdout",
+        );
         let patch = fs::read(BundleLayout::new(&finished.bundle).patch()).unwrap_or_default();
-        print(&format!("\n{}", indented(&String::from_utf8_lossy(&patch))));
+        print("\nwhat the run changed");
+        print(&indented(&String::from_utf8_lossy(&patch)));
+        print("");
         if valid {
             print("The bundle verifies: every file and record in it is the one that was signed.");
         }
-        print("\nIn a repository of your own: `dogwatch init` writes a configuration to fill in; commit it, then");
+        print(
+            "\nIn a repository of your own: `dogwatch init` writes a configuration to fill in; commit it, then",
+        );
         print("  dogwatch run \"fix the flaky test\"");
     }
     if args.keep {
         let kept = stage.keep();
         if loud {
-            print(&format!("\nkept         {}", plain(&kept.to_string_lossy())));
+            print(&format!(
+                "\nkept         {}",
+                plain(&kept.to_string_lossy())
+            ));
         }
     }
     if !valid {
@@ -79,10 +93,13 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> 
 
 /// The sample repository, committed, with the agent's definition.
 fn make_repository(repository: &Path, stage: &Path) -> Result<(), CliError> {
-    demo_repository(repository).map_err(|error| demo_error("write the sample repository", &error))?;
+    demo_repository(repository)
+        .map_err(|error| demo_error("write the sample repository", &error))?;
     let script = stage.join("script.json");
-    fs::write(&script, DEMO_SCRIPT).map_err(|error| demo_error("write the agent's script", &error))?;
-    let program = std::env::current_exe().map_err(|error| demo_error("find dogwatch's own program", &error))?;
+    fs::write(&script, DEMO_SCRIPT)
+        .map_err(|error| demo_error("write the agent's script", &error))?;
+    let program = std::env::current_exe()
+        .map_err(|error| demo_error("find dogwatch's own program", &error))?;
     let command = [
         program.to_string_lossy().into_owned(),
         "__scripted-agent".to_owned(),
@@ -95,32 +112,28 @@ fn make_repository(repository: &Path, stage: &Path) -> Result<(), CliError> {
         .append(true)
         .open(repository.join("dogwatch.toml"))
         .and_then(|mut file| {
-            write!(file, "\n[agents.{AGENT}]\ndriver = \"exec\"\ncommand = {command}\n")
+            write!(
+                file,
+                "\n[agents.{AGENT}]\ndriver = \"exec\"\ncommand = {command}\n"
+            )
         })
         .map_err(|error| demo_error("define the agent", &error))?;
     commit_everything(repository, "a slugify with a bug")
         .map_err(|error| demo_error("commit the sample repository", &error))
 }
 
-/// What the sample's own checks say before the run.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a fixed script that dogwatch itself has just written, before any agent"
-)]
-fn checks(repository: &Path) -> Result<String, CliError> {
-    let output = Command::new("sh")
-        .arg("tests/run.sh")
-        .current_dir(repository)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| demo_error("run sh", &error))?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 fn is_valid(context: &Context, bundle: &Path) -> Result<bool, CliError> {
     let keys = load_trusted_keys(context.layout.root())
         .map_err(|error| CliError::from_error("trusted_keys", &error))?;
     Ok(verify(bundle, &keys).valid)
+}
+
+/// Shows a file of the bundle, if it is there.
+fn show(bundle: &Path, title: &str, file: &str) {
+    if let Ok(bytes) = fs::read(bundle.join(file)) {
+        print(&format!("\n{title}"));
+        print(&indented(&String::from_utf8_lossy(&bytes)));
+    }
 }
 
 fn indented(text: &str) -> String {

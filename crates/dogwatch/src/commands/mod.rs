@@ -11,5 +11,6 @@ pub(crate) mod logs;
 mod reading;
 pub(crate) mod run;
 pub(crate) mod runs;
+mod story;
 mod summary;
 pub(crate) mod verify;

@@ -108,16 +108,24 @@ pub(super) fn run_task(context: &Context, args: RunArgs) -> Result<Ran, CliError
 /// Reads and checks everything that was asked for.
 fn examine(context: &Context, args: &RunArgs) -> Result<Sound, CliError> {
     let mut draft = read_draft(context, args)?;
-    let checkout = Checkout::discover(&context.directory).map_err(|error| checkout_error(&error))?;
-    let wanted = args.base.as_deref().or(draft.base_ref.as_deref()).unwrap_or("HEAD");
-    let base = checkout.resolve(wanted).map_err(|error| checkout_error(&error))?;
+    let checkout =
+        Checkout::discover(&context.directory).map_err(|error| checkout_error(&error))?;
+    let wanted = args
+        .base
+        .as_deref()
+        .or(draft.base_ref.as_deref())
+        .unwrap_or("HEAD");
+    let base = checkout
+        .resolve(wanted)
+        .map_err(|error| checkout_error(&error))?;
     if args.base.is_some() {
         draft.base_ref = Some(base.to_string());
     }
     let config = load_project_config(&checkout, base, &context.profile_input(args.flags())?)
         .map_err(|error| {
-            CliError::new("config_invalid", error.chain())
-                .next("mend every problem named; a run reads dogwatch.toml as committed at its base")
+            CliError::new("config_invalid", error.chain()).next(
+                "mend every problem named; a run reads dogwatch.toml as committed at its base",
+            )
         })?;
     let mut notes: Vec<String> = config.warnings.clone();
     if let Some(agent) = &args.agent {
@@ -125,7 +133,12 @@ fn examine(context: &Context, args: &RunArgs) -> Result<Sound, CliError> {
     }
     if draft.agent.is_none() && config.agent.is_none() && config.agents.len() == 1 {
         draft.agent = config.agents.keys().next().cloned();
-        notes.extend(draft.agent.as_ref().map(|agent| format!("agent: {agent} (the only one configured)")));
+        notes.extend(
+            draft
+                .agent
+                .as_ref()
+                .map(|agent| format!("agent: {agent} (the only one configured)")),
+        );
     }
     let expanded = expand(&draft, &config, base)?;
     notes.extend(expanded.limits.notes.iter().map(ToString::to_string));
@@ -162,7 +175,9 @@ fn read_draft(context: &Context, args: &RunArgs) -> Result<ContractDraft, CliErr
         )
         .next("give the path of a TOML or JSON file")
     })?;
-    let is_json = path.extension().is_some_and(|extension| extension == "json");
+    let is_json = path
+        .extension()
+        .is_some_and(|extension| extension == "json");
     let draft = if is_json {
         ContractDraft::from_json(&text)
     } else {
@@ -171,11 +186,7 @@ fn read_draft(context: &Context, args: &RunArgs) -> Result<ContractDraft, CliErr
     draft.map_err(|error| contract_error(&error))
 }
 
-fn expand(
-    draft: &ContractDraft,
-    config: &Config,
-    base: ObjectId,
-) -> Result<Expanded, CliError> {
+fn expand(draft: &ContractDraft, config: &Config, base: ObjectId) -> Result<Expanded, CliError> {
     draft
         .expand(&config.contract_context(base.to_string()))
         .map_err(|error| contract_error(&error))
@@ -189,7 +200,8 @@ fn contract_error(error: &ContractError) -> CliError {
         .and_then(|problem| serde_json::to_value(problem.code).ok())
         .and_then(|code| code.as_str().map(str::to_owned))
         .unwrap_or_else(|| "contract_invalid".to_owned());
-    CliError::new(&code, error.to_string()).next("mend the contract; its schema is schemas/contract.schema.json")
+    CliError::new(&code, error.to_string())
+        .next("mend the contract; its schema is schemas/contract.schema.json")
 }
 
 pub(super) fn checkout_error(error: &CheckoutError) -> CliError {
@@ -233,7 +245,13 @@ async fn submit_and_drive(
     let local = Local::open(context, lock, args.flags(), observer.clone()).await?;
     summary::recovery(&local.recovery);
     let project = know_project(context, &sound.checkout)?;
-    let job = submit(&local, project, &sound.contract, args.idempotency_key.clone()).await?;
+    let job = submit(
+        &local,
+        project,
+        &sound.contract,
+        args.idempotency_key.clone(),
+    )
+    .await?;
     let driven = drive(&local, job).await?;
     // The live line goes before the summary comes.
     drop(observer);

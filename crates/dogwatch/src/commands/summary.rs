@@ -4,10 +4,10 @@ use std::io::Write;
 
 use dogwatch_core::failure::Failure;
 use dogwatch_core::job::{Assurance, Job, JobStatus, RunOutcome};
-use dogwatch_core::run::{GateFinished, GateResult};
 use dogwatch_runner::{Finished, Recovery};
 use serde_json::json;
 
+use super::story;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::output::{plain, print, print_json_line};
@@ -29,7 +29,11 @@ pub(super) fn recovery(recovery: &Recovery) {
             recovered.job, recovered.status
         );
         if recovered.status == JobStatus::Queued {
-            let _ = writeln!(stderr, "  next: dogwatch jobs retry {}", recovered.job.short());
+            let _ = writeln!(
+                stderr,
+                "  next: dogwatch jobs retry {}",
+                recovered.job.short()
+            );
         }
     }
 }
@@ -65,13 +69,16 @@ pub(super) fn run(context: &Context, finished: &Finished) -> Exit {
     if let Some(failure) = &finished.failure {
         print_failure(failure);
     }
-    print_changes(finished);
-    for gate in &finished.gates {
-        print(&gate_line(gate));
+    for line in story::lines(&finished.bundle, finished.run) {
+        print(&line);
     }
+    print_changes(finished);
     print(&format!("assurance    {}", assurance(finished)));
     print("containment  none (the agent could reach whatever you can; see `dogwatch doctor`)");
-    print(&format!("bundle       {}", plain(&finished.bundle.to_string_lossy())));
+    print(&format!(
+        "bundle       {}",
+        plain(&finished.bundle.to_string_lossy())
+    ));
     print(&format!("next         {}", next(finished)));
     exit
 }
@@ -88,7 +95,11 @@ const fn headline(outcome: RunOutcome) -> &'static str {
 }
 
 fn print_failure(failure: &Failure) {
-    print(&format!("why          {} [{}]", plain(&failure.reason), failure.code));
+    print(&format!(
+        "why          {} [{}]",
+        plain(&failure.reason),
+        failure.code
+    ));
     print(&format!("what to do   {}", plain(&failure.next_action)));
 }
 
@@ -109,26 +120,12 @@ fn print_changes(finished: &Finished) {
     }
 }
 
-fn gate_line(gate: &GateFinished) -> String {
-    let result = match gate.result {
-        GateResult::Passed => "passed",
-        GateResult::Failed => "failed",
-        GateResult::Skipped => "skipped",
-        GateResult::Error => "error",
-    };
-    let detail = if gate.result == GateResult::Passed {
-        String::new()
-    } else {
-        format!(": {}", plain(&gate.reason))
-    };
-    let advisory = if gate.must_pass { "" } else { " (need not pass)" };
-    format!("gate         {} {result}{advisory}{detail}", plain(&gate.gate))
-}
-
 const fn assurance(finished: &Finished) -> &'static str {
     match (finished.outcome, finished.assurance) {
         (_, Assurance::Gates) => "gates (dogwatch ran them on the tree itself)",
-        (RunOutcome::Succeeded, Assurance::None) => "none (no acceptance gate: the agent's word only)",
+        (RunOutcome::Succeeded, Assurance::None) => {
+            "none (no acceptance gate: the agent's word only)"
+        }
         (_, Assurance::None) => "none",
     }
 }
@@ -138,10 +135,16 @@ fn next(finished: &Finished) -> String {
     match finished.outcome {
         RunOutcome::Succeeded => format!("dogwatch diff {run}   dogwatch verify {run}"),
         RunOutcome::Failed | RunOutcome::Blocked | RunOutcome::TimedOut => {
-            format!("dogwatch logs {run}   dogwatch jobs retry {}", finished.job.short())
+            format!(
+                "dogwatch logs {run}   dogwatch jobs retry {}",
+                finished.job.short()
+            )
         }
         RunOutcome::Stopped | RunOutcome::Orphaned => {
-            format!("dogwatch diff {run}   dogwatch jobs retry {}", finished.job.short())
+            format!(
+                "dogwatch diff {run}   dogwatch jobs retry {}",
+                finished.job.short()
+            )
         }
     }
 }

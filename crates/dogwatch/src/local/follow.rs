@@ -22,7 +22,9 @@ impl TerminalFollower {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed:>4} {prefix:24!} {wide_msg}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{spinner} {elapsed:>4} {prefix:24!} {wide_msg}")
+        {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -48,7 +50,8 @@ impl Observer for TerminalFollower {
     }
 
     fn activity(&self, activity: &Activity) {
-        self.bar.set_message(plain(&activity.last_line).replace('\n', " "));
+        self.bar
+            .set_message(plain(&activity.last_line).replace('\n', " "));
     }
 }
 

@@ -60,6 +60,9 @@ fn taken(pid: &str) -> CliError {
     } else {
         format!("another dogwatch process (pid {pid})")
     };
-    CliError::new("already_running", format!("{who} is using this data directory"))
-        .next("wait for it, stop it with Ctrl-C in its terminal, or use another DOGWATCH_HOME")
+    CliError::new(
+        "already_running",
+        format!("{who} is using this data directory"),
+    )
+    .next("wait for it, stop it with Ctrl-C in its terminal, or use another DOGWATCH_HOME")
 }

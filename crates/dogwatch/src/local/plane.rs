@@ -14,7 +14,10 @@ use dogwatch_core::limits::LeaseLimits;
 use dogwatch_core::{Clock, Entropy};
 use dogwatch_engine::{Engine, InProcess};
 use dogwatch_policy::AllowAll;
-use dogwatch_runner::{Finished, MachineRecord, Observer, Recovery, RunControl, Runner, RunnerError, RunnerParts, recover};
+use dogwatch_runner::{
+    Finished, MachineRecord, Observer, Recovery, RunControl, Runner, RunnerError, RunnerParts,
+    recover,
+};
 use dogwatch_store::Reads;
 use dogwatch_store_sqlite::SqliteStore;
 use dogwatch_supervisor::os::clock::{SystemClock, SystemEntropy};
@@ -49,11 +52,12 @@ impl Local {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
         let layout = context.layout.clone();
-        let store = SqliteStore::open(&layout.database(), clock.clone(), entropy.clone())
-            .map_err(|error| {
+        let store = SqliteStore::open(&layout.database(), clock.clone(), entropy.clone()).map_err(
+            |error| {
                 CliError::from_error("store_unreadable", &error)
                     .next("keep a copy of the data directory, then run `dogwatch doctor`")
-            })?;
+            },
+        )?;
         let store = Arc::new(store);
         let keys = KeyStore::open(layout.root()).map_err(|error| {
             CliError::from_error("signing_key", &error).next("mend it as the message says")
@@ -74,7 +78,10 @@ impl Local {
             &lease,
         ));
         let program = std::env::current_exe().map_err(|error| {
-            CliError::new("own_program", format!("dogwatch cannot find its own program: {error}"))
+            CliError::new(
+                "own_program",
+                format!("dogwatch cannot find its own program: {error}"),
+            )
         })?;
         let runner_plane: Arc<dyn ControlPlane> = Arc::new(InProcess::new(
             engine.clone(),
@@ -136,8 +143,8 @@ fn recoverer() -> Caller {
 }
 
 fn holder() -> Result<Holder, CliError> {
-    let identity = ProcessIdentity::of_self()
-        .map_err(|error| CliError::from_error("own_process", &error))?;
+    let identity =
+        ProcessIdentity::of_self().map_err(|error| CliError::from_error("own_process", &error))?;
     Ok(Holder {
         boot_id: identity.boot_id,
         pid: identity.pid,
@@ -150,7 +157,10 @@ fn principal() -> String {
         .ok()
         .flatten()
         .map(|user| user.name);
-    format!("user:{}", user.unwrap_or_else(|| nix::unistd::Uid::effective().to_string()))
+    format!(
+        "user:{}",
+        user.unwrap_or_else(|| nix::unistd::Uid::effective().to_string())
+    )
 }
 
 /// How a job went that was driven here.

@@ -1,0 +1,259 @@
+//! `dogwatch runs`: list runs, and tell the story of one.
+
+use clap::{Args, Subcommand};
+use dogwatch_api::RunDetail;
+use dogwatch_core::Clock;
+use dogwatch_core::job::{Assurance, CleanupState, RunOutcome};
+use dogwatch_core::run::{GateFinished, GateResult, RunState, TurnRecord};
+use dogwatch_core::turn::TurnStatus;
+use dogwatch_store::{Page, RunFilter};
+use dogwatch_supervisor::os::clock::SystemClock;
+use serde_json::json;
+
+use super::reading::{PageArgs, Readings, bundle_state, line, print_failure};
+use crate::context::Context;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{Table, age, duration, print, print_json};
+
+/// How many turns are shown on one screen.
+const SHOWN_TURNS: usize = 12;
+
+/// List and show runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List runs, newest first.
+    List(RunListArgs),
+    /// Show the story of a run: turns, gates, outcome, evidence.
+    Show(RunArg),
+}
+
+/// List runs, newest first.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dogwatch runs list --job 3fa9c1
+  dogwatch runs list --json --limit 10")]
+pub(crate) struct RunListArgs {
+    /// Only runs of this job, by its id or the end of it.
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+    #[command(flatten)]
+    page: PageArgs,
+}
+
+/// Names a run.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  dogwatch runs show 3fa9c1
+  dogwatch runs show run_01998f3e2b7c7d10 --json")]
+pub(crate) struct RunArg {
+    /// A run, or a job to mean its latest run, by its id or the end of it.
+    run: String,
+}
+
+pub(crate) fn run(context: &Context, command: RunsCommand) -> Result<Exit, CliError> {
+    match command {
+        RunsCommand::List(args) => list(context, &args),
+        RunsCommand::Show(args) => show(context, &args.run),
+    }
+}
+
+fn list(context: &Context, args: &RunListArgs) -> Result<Exit, CliError> {
+    let page = match &args.job {
+        // A job that does not exist has no list of runs, not an empty one.
+        Some(text) => {
+            let readings = Readings::open(context)?;
+            let job = Some(readings.job_named(text)?.id);
+            readings.runs(RunFilter { project: None, job }, args.page.request())?
+        }
+        None => match Readings::open_if_any(context)? {
+            Some(readings) => readings.runs(RunFilter::default(), args.page.request())?,
+            None => Page {
+                items: Vec::new(),
+                next_cursor: None,
+            },
+        },
+    };
+    let nothing = "there are no runs yet; start one: dogwatch run \"fix the flaky test\"";
+    PageArgs::print(&page, context.json, nothing, print_runs);
+    Ok(Exit::Success)
+}
+
+fn print_runs(runs: &[RunDetail]) {
+    let now = SystemClock.now();
+    let mut table = Table::new(&["RUN", "JOB", "STATUS", "TURNS", "AGE", "TOOK", "AGENT"]);
+    for run in runs {
+        let closed = run.header.closed.as_ref();
+        let created = run.header.created_at;
+        let started = run.state.started.as_ref();
+        table.row(vec![
+            run.id.short(),
+            run.job.short(),
+            status(run),
+            run.state.turn_count().to_string(),
+            age(created, now),
+            duration(closed.map_or(now, |closed| closed.at).since(created)),
+            started.map_or_else(|| "-".to_owned(), |started| started.agent.clone()),
+        ]);
+    }
+    table.print();
+}
+
+/// The outcome of a run, or the phase it is in.
+fn status(run: &RunDetail) -> String {
+    match outcome(run) {
+        Some(outcome) => outcome.as_str().to_owned(),
+        None => run.state.phase.as_str().to_owned(),
+    }
+}
+
+/// How a run ended, as the control plane has it, or its journal where that is ahead.
+fn outcome(run: &RunDetail) -> Option<RunOutcome> {
+    let closed = run.header.closed.as_ref().map(|closed| closed.outcome);
+    closed.or_else(|| run.state.ended.as_ref().map(|ended| ended.outcome))
+}
+
+fn show(context: &Context, text: &str) -> Result<Exit, CliError> {
+    let run = Readings::open(context)?.run_named(text)?;
+    let bundle = context.layout.bundle(run.id);
+    let state = bundle_state(&bundle);
+    if context.json {
+        let mut document = serde_json::to_value(&run)
+            .map_err(|error| CliError::from_error("output", &error))?;
+        document["bundle"] = json!(bundle.to_string_lossy());
+        document["bundle_state"] = json!(state);
+        print_json(&document);
+        return Ok(Exit::Success);
+    }
+    print_story(&run);
+    line("bundle", &format!("{} ({})", bundle.to_string_lossy(), state.replace('_', " ")));
+    line("next", &next(&run));
+    Ok(Exit::Success)
+}
+
+fn print_story(run: &RunDetail) {
+    let state = &run.state;
+    print(&format!("{}  {}", status(run), run.id));
+    if outcome(run).is_none() {
+        let since = state.phase_started_at.map(|at| format!(", since {at}"));
+        line("phase", &format!("{}{}", state.checkpoint, since.unwrap_or_default()));
+    }
+    let failure = run
+        .header
+        .closed
+        .as_ref()
+        .and_then(|closed| closed.failure.as_ref())
+        .or_else(|| state.ended.as_ref().and_then(|ended| ended.failure.as_ref()));
+    if let Some(failure) = failure {
+        print_failure(failure);
+    }
+    if let Some(reason) = &state.cancel {
+        line("cancelled", reason);
+    }
+    line("job", &format!("{}, attempt {}", run.job, run.header.attempt));
+    if let Some(earlier) = run.header.continues {
+        line("continues", &earlier.to_string());
+    }
+    if let Some(started) = &state.started {
+        line("agent", &format!("{} ({})", started.agent, started.driver));
+        line("base", &started.base);
+    }
+    let closed = run.header.closed.as_ref();
+    let took = duration(closed.map_or_else(|| SystemClock.now(), |closed| closed.at).since(run.header.created_at));
+    line("started", &format!("{} ({took})", run.header.created_at));
+    print_turns(state);
+    print_gates(state);
+    if let Some(snapshot) = &state.snapshot {
+        let tree = snapshot.tree.get(..12).unwrap_or(&snapshot.tree);
+        line("snapshot", &format!("{} tree {tree}, {} files", snapshot.label, snapshot.files));
+    }
+    if let Some(closed) = closed {
+        let assurance = match closed.assurance {
+            Assurance::Gates => "gates",
+            Assurance::None => "none",
+        };
+        line("assurance", assurance);
+        line("workspace", &workspace(run));
+    }
+}
+
+fn print_turns(state: &RunState) {
+    let hidden = state.turns.len().saturating_sub(SHOWN_TURNS);
+    if hidden > 0 {
+        line("turns", &format!("{hidden} earlier ones are not shown"));
+    }
+    for turn in &state.turns[hidden..] {
+        line(&format!("turn {}", turn.turn), &turn_line(turn));
+    }
+    let stalls = state
+        .turns
+        .iter()
+        .filter(|turn| turn.status == TurnStatus::Stalled)
+        .count();
+    if stalls > 0 {
+        let in_a_row = state.consecutive_stalls;
+        line("stalls", &format!("{stalls}, the last {in_a_row} in a row"));
+    }
+}
+
+fn turn_line(turn: &TurnRecord) -> String {
+    let took = turn
+        .ended_at
+        .map(|at| format!(" in {}", duration(at.since(turn.started_at))))
+        .unwrap_or_default();
+    let summary = if turn.summary.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", turn.summary)
+    };
+    format!("{}{took}{summary}", turn.status.as_str().replace('_', " "))
+}
+
+fn print_gates(state: &RunState) {
+    if state.gate_rounds > 1 {
+        line("gates", &format!("round {}", state.gate_rounds));
+    }
+    for gate in &state.gates {
+        line("gate", &gate_line(gate));
+    }
+}
+
+fn gate_line(gate: &GateFinished) -> String {
+    let result = match gate.result {
+        GateResult::Passed => "passed",
+        GateResult::Failed => "failed",
+        GateResult::Skipped => "skipped",
+        GateResult::Error => "error",
+    };
+    let reason = if gate.result == GateResult::Passed {
+        String::new()
+    } else {
+        format!(": {} [{}]", gate.reason, gate.code)
+    };
+    let advisory = if gate.must_pass { "" } else { " (need not pass)" };
+    format!("{} {result}{advisory}{reason}", gate.gate)
+}
+
+fn workspace(run: &RunDetail) -> String {
+    let cleanup = &run.header.cleanup;
+    let state = match cleanup.state {
+        CleanupState::Pending => "not cleaned up yet",
+        CleanupState::Archived => "archived",
+        CleanupState::Removed => "removed",
+        CleanupState::Kept => "kept",
+        CleanupState::Failed => "could not be cleaned up",
+    };
+    [&cleanup.hook_error, &cleanup.removal_error]
+        .into_iter()
+        .flatten()
+        .fold(state.to_owned(), |text, error| format!("{text}: {error}"))
+}
+
+fn next(run: &RunDetail) -> String {
+    let id = run.id.short();
+    if outcome(run).is_some() {
+        format!("dogwatch diff {id}   dogwatch verify {id}   dogwatch logs {id}")
+    } else {
+        format!("dogwatch logs {id}")
+    }
+}
