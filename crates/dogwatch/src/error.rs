@@ -49,6 +49,10 @@ impl CliError {
         &self.code
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }

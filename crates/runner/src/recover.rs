@@ -71,6 +71,11 @@ pub async fn recover(
         }
     }
     recovery.cleaned = clean_closed(parts).await?;
+    let data = parts.layout.root().to_owned();
+    if let Err(error) = blocking(move || Trash::of(&data).sweep()).await {
+        // What cannot be deleted now is in nobody's way; the next start tries again.
+        tracing::warn!(%error, "the trash was not emptied");
+    }
     Ok(recovery)
 }
 
@@ -419,7 +424,12 @@ fn restore_journal(
     lines: &[Vec<u8>],
     contract: &[u8],
 ) -> Result<JournalWriter, RunnerError> {
-    for directory in [bundle.root().to_owned(), bundle.turns(), bundle.gates()] {
+    for directory in [
+        bundle.root().to_owned(),
+        bundle.turns(),
+        bundle.gates(),
+        bundle.reports(),
+    ] {
         make_private(&directory)?;
     }
     // These are written before the first line, so they can only be missing where the run had hardly begun.

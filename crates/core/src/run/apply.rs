@@ -28,9 +28,10 @@ impl RunState {
                 self.turns.push(TurnRecord {
                     turn: facts.turn,
                     status: TurnStatus::InProgress,
-                    summary: String::new(),
+                    task: facts.task.clone(),
                     started_at: at,
                     ended_at: None,
+                    ended: None,
                 });
             }
             RunEvent::TurnEnded(facts) => {
@@ -39,8 +40,8 @@ impl RunState {
                     && turn.status.may_become(facts.status)
                 {
                     turn.status = facts.status;
-                    turn.summary.clone_from(&facts.summary);
                     turn.ended_at = Some(at);
+                    turn.ended = Some(facts.clone());
                     self.consecutive_stalls = if stalled {
                         self.consecutive_stalls + 1
                     } else {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{GateFinished, RunEnded, RunStarted, SnapshotTaken};
+use super::event::{GateFinished, RunEnded, RunStarted, SnapshotTaken, TurnEnded};
 use super::phase::Phase;
 use crate::time::Timestamp;
 use crate::turn::TurnStatus;
@@ -15,12 +15,21 @@ pub struct TurnRecord {
     pub turn: u32,
     /// Where it stands.
     pub status: TurnStatus,
-    /// The agent's summary.
-    pub summary: String,
+    /// What it is about, clipped.
+    pub task: String,
     /// When it began.
     pub started_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// How it ended.
+    pub ended: Option<TurnEnded>,
+}
+
+impl TurnRecord {
+    /// The agent's summary, empty while the turn is under way.
+    pub fn summary(&self) -> &str {
+        self.ended.as_ref().map_or("", |ended| &ended.summary)
+    }
 }
 
 /// A run, as its journal tells it.

@@ -89,7 +89,10 @@ fn no_patch(run: &RunDetail) -> CliError {
     if run.header.closed.is_none() {
         return CliError::new(
             "run_not_over",
-            format!("{} is still under way, and its patch is made at its end", run.id),
+            format!(
+                "{} is still under way, and its patch is made at its end",
+                run.id
+            ),
         )
         .next(format!("dogwatch runs show {}", run.id.short()));
     }

@@ -79,10 +79,15 @@ pub(crate) fn run(context: &Context, args: &LogsArgs) -> Result<Exit, CliError> 
     let tail = copy(&path, file, &mut printer)?;
     printer.finish();
     if printer.dropped > 0 {
-        note(&format!("{} bytes of this output were not stored", printer.dropped));
+        note(&format!(
+            "{} bytes of this output were not stored",
+            printer.dropped
+        ));
     }
     if let (Tail::Torn { bytes, .. }, true) = (tail, run.header.closed.is_some()) {
-        note(&format!("the capture ends in the middle of a piece: {bytes} bytes are left out"));
+        note(&format!(
+            "the capture ends in the middle of a piece: {bytes} bytes are left out"
+        ));
     }
     Ok(Exit::Success)
 }
@@ -109,8 +114,11 @@ fn turn_capture(
         return Ok(Some((path, file)));
     }
     if run.header.closed.is_some() {
-        return Err(CliError::new("no_output", format!("turn {number} of {} left no output", run.id))
-            .next(format!("dogwatch runs show {} says why", run.id.short())));
+        return Err(CliError::new(
+            "no_output",
+            format!("turn {number} of {} left no output", run.id),
+        )
+        .next(format!("dogwatch runs show {} says why", run.id.short())));
     }
     note(&format!("turn {number} has not started to print"));
     Ok(None)
@@ -127,12 +135,23 @@ fn gate_capture(
         return Ok(Some((paths.frames(), file)));
     }
     if let Some(known) = run.state.gates.iter().find(|known| known.gate == gate) {
-        note(&format!("gate {gate} has no output of its own: {}", known.reason));
+        note(&format!(
+            "gate {gate} has no output of its own: {}",
+            known.reason
+        ));
         return Ok(None);
     }
-    let names: Vec<&str> = run.state.gates.iter().map(|gate| gate.gate.as_str()).collect();
+    let names: Vec<&str> = run
+        .state
+        .gates
+        .iter()
+        .map(|gate| gate.gate.as_str())
+        .collect();
     let next = if names.is_empty() {
-        format!("dogwatch runs show {} says how far the run is", run.id.short())
+        format!(
+            "dogwatch runs show {} says how far the run is",
+            run.id.short()
+        )
     } else {
         format!("give one of {}", names.join(", "))
     };

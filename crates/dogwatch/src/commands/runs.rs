@@ -118,15 +118,18 @@ fn show(context: &Context, text: &str) -> Result<Exit, CliError> {
     let bundle = context.layout.bundle(run.id);
     let state = bundle_state(&bundle);
     if context.json {
-        let mut document = serde_json::to_value(&run)
-            .map_err(|error| CliError::from_error("output", &error))?;
+        let mut document =
+            serde_json::to_value(&run).map_err(|error| CliError::from_error("output", &error))?;
         document["bundle"] = json!(bundle.to_string_lossy());
         document["bundle_state"] = json!(state);
         print_json(&document);
         return Ok(Exit::Success);
     }
     print_story(&run);
-    line("bundle", &format!("{} ({})", bundle.to_string_lossy(), state.replace('_', " ")));
+    line(
+        "bundle",
+        &format!("{} ({})", bundle.to_string_lossy(), state.replace('_', " ")),
+    );
     line("next", &next(&run));
     Ok(Exit::Success)
 }
@@ -136,21 +139,32 @@ fn print_story(run: &RunDetail) {
     print(&format!("{}  {}", status(run), run.id));
     if outcome(run).is_none() {
         let since = state.phase_started_at.map(|at| format!(", since {at}"));
-        line("phase", &format!("{}{}", state.checkpoint, since.unwrap_or_default()));
+        line(
+            "phase",
+            &format!("{}{}", state.checkpoint, since.unwrap_or_default()),
+        );
     }
     let failure = run
         .header
         .closed
         .as_ref()
         .and_then(|closed| closed.failure.as_ref())
-        .or_else(|| state.ended.as_ref().and_then(|ended| ended.failure.as_ref()));
+        .or_else(|| {
+            state
+                .ended
+                .as_ref()
+                .and_then(|ended| ended.failure.as_ref())
+        });
     if let Some(failure) = failure {
         print_failure(failure);
     }
     if let Some(reason) = &state.cancel {
         line("cancelled", reason);
     }
-    line("job", &format!("{}, attempt {}", run.job, run.header.attempt));
+    line(
+        "job",
+        &format!("{}, attempt {}", run.job, run.header.attempt),
+    );
     if let Some(earlier) = run.header.continues {
         line("continues", &earlier.to_string());
     }
@@ -159,13 +173,20 @@ fn print_story(run: &RunDetail) {
         line("base", &started.base);
     }
     let closed = run.header.closed.as_ref();
-    let took = duration(closed.map_or_else(|| SystemClock.now(), |closed| closed.at).since(run.header.created_at));
+    let took = duration(
+        closed
+            .map_or_else(|| SystemClock.now(), |closed| closed.at)
+            .since(run.header.created_at),
+    );
     line("started", &format!("{} ({took})", run.header.created_at));
     print_turns(state);
     print_gates(state);
     if let Some(snapshot) = &state.snapshot {
         let tree = snapshot.tree.get(..12).unwrap_or(&snapshot.tree);
-        line("snapshot", &format!("{} tree {tree}, {} files", snapshot.label, snapshot.files));
+        line(
+            "snapshot",
+            &format!("{} tree {tree}, {} files", snapshot.label, snapshot.files),
+        );
     }
     if let Some(closed) = closed {
         let assurance = match closed.assurance {
@@ -201,10 +222,10 @@ fn turn_line(turn: &TurnRecord) -> String {
         .ended_at
         .map(|at| format!(" in {}", duration(at.since(turn.started_at))))
         .unwrap_or_default();
-    let summary = if turn.summary.is_empty() {
+    let summary = if turn.summary().is_empty() {
         String::new()
     } else {
-        format!(": {}", turn.summary)
+        format!(": {}", turn.summary())
     };
     format!("{}{took}{summary}", turn.status.as_str().replace('_', " "))
 }
@@ -230,7 +251,11 @@ fn gate_line(gate: &GateFinished) -> String {
     } else {
         format!(": {} [{}]", gate.reason, gate.code)
     };
-    let advisory = if gate.must_pass { "" } else { " (need not pass)" };
+    let advisory = if gate.must_pass {
+        ""
+    } else {
+        " (need not pass)"
+    };
     format!("{} {result}{advisory}{reason}", gate.gate)
 }
 

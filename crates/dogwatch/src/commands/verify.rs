@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use dogwatch_api::RunDetail;
-use dogwatch_bundle::{Finding, TrustedKey, Verification, load_public_key, load_trusted_keys, verify};
+use dogwatch_bundle::{
+    Finding, TrustedKey, Verification, load_public_key, load_trusted_keys, verify,
+};
 use dogwatch_core::ids::RunId;
 use dogwatch_store::{PageRequest, RunFilter};
 use serde_json::json;
@@ -142,9 +144,16 @@ fn hold_to_record(verification: &mut Verification, run: &RunDetail) {
     if let Some(found) = verification.run_id
         && found != run.id
     {
-        add(OTHER_RUN, format!("it is the bundle of {found}, not of {}", run.id));
+        add(
+            OTHER_RUN,
+            format!("it is the bundle of {found}, not of {}", run.id),
+        );
     }
-    let recorded = run.header.closed.as_ref().and_then(|closed| closed.manifest);
+    let recorded = run
+        .header
+        .closed
+        .as_ref()
+        .and_then(|closed| closed.manifest);
     if let (Some(recorded), Some(found)) = (recorded, verification.manifest_digest)
         && recorded != found
     {

@@ -33,8 +33,6 @@ pub(crate) struct Local {
     pub(crate) user: InProcess,
     /// The clock.
     pub(crate) clock: Arc<dyn Clock>,
-    /// The source of ids.
-    pub(crate) entropy: Arc<dyn Entropy>,
     /// What was found and mended when it was opened.
     pub(crate) recovery: Recovery,
     parts: RunnerParts,
@@ -116,7 +114,6 @@ impl Local {
         Ok(Self {
             user: InProcess::new(engine, Caller::local_user(principal())),
             clock,
-            entropy,
             recovery,
             parts,
             _lock: lock,

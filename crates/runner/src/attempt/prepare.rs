@@ -217,7 +217,12 @@ fn open_bundle(
     contract: &[u8],
     profile: &[u8],
 ) -> Result<JournalWriter, RunnerError> {
-    for directory in [bundle.root().to_owned(), bundle.turns(), bundle.gates()] {
+    for directory in [
+        bundle.root().to_owned(),
+        bundle.turns(),
+        bundle.gates(),
+        bundle.reports(),
+    ] {
         make_private(&directory)?;
     }
     for (path, bytes) in [(bundle.contract(), contract), (bundle.profile(), profile)] {

@@ -22,9 +22,11 @@ const SERIES: &str = "DOGWATCH_TEST_SERIES";
 
 /// The process that is killed: it submits for ever, and says what was acknowledged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a part of other tests, which start it as a process"]
 async fn child_that_submits() {
-    let path: OsString = std::env::var_os(DATABASE).expect("a test names the database");
+    // Only a part of other tests, which start it as a process; on its own there is nothing for it to do.
+    let Some(path): Option<OsString> = std::env::var_os(DATABASE) else {
+        return;
+    };
     let series = std::env::var(SERIES).unwrap().parse().unwrap();
     let bench = Bench::open_series(series, |clock, entropy| async move {
         Opened {
@@ -66,12 +68,7 @@ fn say(line: &str) {
 
 fn start(place: &Place, shell: Option<&str>) -> Child {
     let exe = std::env::current_exe().unwrap();
-    let test = [
-        "--exact",
-        "durability::child_that_submits",
-        "--ignored",
-        "--nocapture",
-    ];
+    let test = ["--exact", "durability::child_that_submits", "--nocapture"];
     let mut command = match shell {
         None => {
             let mut command = Command::new(exe);

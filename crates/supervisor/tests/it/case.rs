@@ -211,6 +211,7 @@ pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) 
     let give_up = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < give_up, "waited in vain until {what}");
+        // SLEEP: between two looks at the condition.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -133,6 +133,7 @@ async fn a_shim_sleeps_while_nothing_happens() {
         })
         .await;
         let before = processor_ticks(supervised.shim().pid);
+        // SLEEP: the time over which idleness is measured.
         tokio::time::sleep(Duration::from_secs(2)).await;
         let used = processor_ticks(supervised.shim().pid) - before;
         // A loop that turned without a reason would use most of two seconds, even on a busy machine.

@@ -21,8 +21,10 @@ use crate::output::{print, print_json};
 
 /// Prepare a repository: its identity and a configuration to fill in.
 #[derive(Debug, Args)]
-#[command(after_help = "Writes dogwatch.toml at the top of the repository unless there is one, and .git/dogwatch/link/project.json. An
-existing dogwatch.toml is left as it is. Safe to repeat.")]
+#[command(
+    after_help = "Writes dogwatch.toml at the top of the repository unless there is one, and .git/dogwatch/link/project.json. An
+existing dogwatch.toml is left as it is. Safe to repeat."
+)]
 pub(crate) struct InitArgs {}
 
 pub(crate) fn run(context: &Context, _args: &InitArgs) -> Result<Exit, CliError> {
@@ -51,16 +53,30 @@ pub(crate) fn run(context: &Context, _args: &InitArgs) -> Result<Exit, CliError>
     if created {
         line("wrote", &path.to_string_lossy());
         match gates.first() {
-            Some(gate) => line("gate", &format!("{} ({} was found)", gate.run, gate.because)),
-            None => line("gate", "none was found: add [[acceptance]], or a success is only the agent's word"),
+            Some(gate) => line(
+                "gate",
+                &format!("{} ({} was found)", gate.run, gate.because),
+            ),
+            None => line(
+                "gate",
+                "none was found: add [[acceptance]], or a success is only the agent's word",
+            ),
         }
     } else {
-        line("kept", &format!("{}, which was there already", path.to_string_lossy()));
+        line(
+            "kept",
+            &format!("{}, which was there already", path.to_string_lossy()),
+        );
     }
     print("\nNext:");
     if created {
-        print(&format!("  1. define an agent in {PROJECT_FILE}, or in {} for all your projects", context.places.user_config().display()));
-        print(&format!("  2. git add {PROJECT_FILE} && git commit -m \"Configure dogwatch\"    a run reads the committed file"));
+        print(&format!(
+            "  1. define an agent in {PROJECT_FILE}, or in {} for all your projects",
+            context.places.user_config().display()
+        ));
+        print(&format!(
+            "  2. git add {PROJECT_FILE} && git commit -m \"Configure dogwatch\"    a run reads the committed file"
+        ));
         print("  3. dogwatch doctor && dogwatch run \"fix the flaky test\"");
     } else {
         print("  dogwatch doctor && dogwatch run \"fix the flaky test\"");

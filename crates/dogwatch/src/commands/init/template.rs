@@ -20,7 +20,11 @@ pub(super) fn gates(top: &Path) -> Vec<SuggestedGate> {
     let text = |name: &str| std::fs::read_to_string(top.join(name)).unwrap_or_default();
     let candidates = [
         (has("Cargo.toml"), "cargo test", "Cargo.toml"),
-        (has_npm_test(&text("package.json")), "npm test", "package.json"),
+        (
+            has_npm_test(&text("package.json")),
+            "npm test",
+            "package.json",
+        ),
         (has("go.mod"), "go test ./...", "go.mod"),
         (has("pyproject.toml"), "pytest", "pyproject.toml"),
         (
@@ -68,7 +72,11 @@ pub(super) fn text(gates: &[SuggestedGate]) -> String {
         [first, others @ ..] => (Some(first), others.to_vec()),
     };
     if let Some(gate) = first {
-        let _ = write!(text, "\n[[acceptance]]\nname = \"tests\"\nrun = \"{}\"\n", gate.run);
+        let _ = write!(
+            text,
+            "\n[[acceptance]]\nname = \"tests\"\nrun = \"{}\"\n",
+            gate.run
+        );
     }
     for (number, gate) in others.iter().enumerate() {
         let name = if first.is_none() && number == 0 {
@@ -139,7 +147,10 @@ mod tests {
     /// The file with the examples taken out of their comments.
     fn uncommented(text: &str) -> String {
         let is_code = |line: &str| {
-            line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' '))
+            line.starts_with('[')
+                || line
+                    .split_once(" = ")
+                    .is_some_and(|(key, _)| !key.contains(' '))
         };
         text.lines()
             .map(|line| match line.strip_prefix("# ") {
@@ -190,19 +201,34 @@ mod tests {
         ] {
             std::fs::write(directory.path().join(file), content).unwrap();
         }
-        let found: Vec<_> = gates(directory.path()).iter().map(|gate| gate.run).collect();
+        let found: Vec<_> = gates(directory.path())
+            .iter()
+            .map(|gate| gate.run)
+            .collect();
         assert_eq!(found, ["npm test", "go test ./...", "pytest", "make test"]);
     }
 
     #[test]
     fn a_test_script_or_rule_is_one_that_tests() {
-        for package in ["", "{", "{}", r#"{"scripts":{"test":"echo \"Error: no test specified\" && exit 1"}}"#] {
+        for package in [
+            "",
+            "{",
+            "{}",
+            r#"{"scripts":{"test":"echo \"Error: no test specified\" && exit 1"}}"#,
+        ] {
             assert!(!has_npm_test(package), "{package}");
         }
         for makefile in ["test: a b", "all test: x", "test:\n", "test::"] {
             assert!(has_make_test(makefile), "{makefile}");
         }
-        for makefile in ["tests: a", "\techo test: x", "# test: x", "test := 1", ".PHONY: test", ""] {
+        for makefile in [
+            "tests: a",
+            "\techo test: x",
+            "# test: x",
+            "test := 1",
+            ".PHONY: test",
+            "",
+        ] {
             assert!(!has_make_test(makefile), "{makefile}");
         }
     }

@@ -1,0 +1,8 @@
+//! The program, end to end: real repositories, real processes.
+
+mod bad_input;
+mod crashes;
+mod demo;
+mod record;
+mod scene;
+mod support;
