@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use dogwatch_core::limits::Limits;
 use dogwatch_core::turn::{AgentRequest, Exit, MissingResponse, ResponseReading};
-use dogwatch_supervisor::{ExitRecord, Oversight, SupervisorError};
+use dogwatch_supervisor::{ExitRecord, Oversight, ShimPlaces, SupervisorError};
 
 /// Where a turn's files go. The agent sees the exchange directory only; the rest is evidence.
 #[derive(Clone, Debug)]
@@ -20,12 +20,8 @@ pub struct TurnFiles {
     pub request: PathBuf,
     /// The evidence copy of the response.
     pub response: PathBuf,
-    /// The captured output.
-    pub frames: PathBuf,
-    /// The exit record.
-    pub exit: PathBuf,
-    /// Where the shim's own files go.
-    pub shim: PathBuf,
+    /// What the shim leaves.
+    pub shim: ShimPlaces,
 }
 
 /// One turn to be had.

@@ -2,14 +2,10 @@
 //! means `done`.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use async_trait::async_trait;
 use dogwatch_core::turn::{Exit, MissingResponse};
-use dogwatch_supervisor::{
-    Cause, EnvVar, ExitRecord, Oversight, RawText, SPEC_VERSION, ShimProgram, ShimSpec, WantedRung,
-    oversee,
-};
+use dogwatch_supervisor::{Cause, ExitRecord, Oversight, ShimProgram, ShimSpec, oversee};
 use tokio::task::spawn_blocking;
 
 use crate::driver::{AgentDriver, DriverError, TurnInput, TurnReport};
@@ -43,37 +39,19 @@ impl ExecDriver {
         ] {
             env.push((OsString::from(name), path.clone().into_os_string()));
         }
-        ShimSpec {
-            v: SPEC_VERSION,
-            argv: self
-                .command
-                .iter()
-                .map(|word| RawText::from(word.as_str()))
-                .collect(),
-            cwd: raw(&input.workspace),
-            env: env
-                .into_iter()
-                .map(|(name, value)| EnvVar {
-                    name: RawText::from(name),
-                    value: RawText::from(value),
-                })
-                .collect(),
-            frames_path: raw(&input.files.frames),
-            exit_path: raw(&input.files.exit),
-            control_path: raw(&input.files.shim.join("control.sock")),
-            budget_ms: input.budget_ms,
-            stall_ms: (input.limits.stall_window_ms < input.budget_ms)
-                .then_some(input.limits.stall_window_ms),
-            grace_ms: input.limits.kill_grace_ms,
-            output_cap: input.limits.output_bytes,
-            rung: WantedRung::Auto,
-            deadline_boottime_ns: None,
-        }
+        let mut spec = ShimSpec::new(
+            &self.command,
+            &input.workspace,
+            env,
+            &input.files.shim,
+            input.budget_ms,
+            &input.limits,
+        );
+        // A window longer than the turn would never be what ends it.
+        spec.stall_ms = (input.limits.stall_window_ms < input.budget_ms)
+            .then_some(input.limits.stall_window_ms);
+        spec
     }
-}
-
-fn raw(path: &Path) -> RawText {
-    RawText::from(path.as_os_str().to_owned())
 }
 
 #[async_trait]
@@ -96,7 +74,7 @@ impl AgentDriver for ExecDriver {
             .await
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let spec = self.spec(&input, &exchange);
-        let record = oversee(&self.launcher, spec, &input.files.shim, oversight).await?;
+        let record = oversee(&self.launcher, spec, &input.files.shim.directory, oversight).await?;
         if let Cause::CaptureFailed { message } = &record.cause {
             return Err(DriverError::Capture(message.clone()));
         }

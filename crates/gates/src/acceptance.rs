@@ -11,8 +11,8 @@ use dogwatch_core::contract::Acceptance;
 use dogwatch_core::limits::Limits;
 use dogwatch_core::run::GateResult;
 use dogwatch_supervisor::{
-    Cause, EnvVar, ExitRecord, Oversight, PlainFiles, RawText, SPEC_VERSION, ShimProgram, ShimSpec,
-    SupervisorError, WantedRung, derive_plain, oversee,
+    Cause, ExitRecord, Oversight, PlainFiles, ShimPlaces, ShimProgram, ShimSpec, SupervisorError,
+    derive_plain, oversee,
 };
 use tokio::task::spawn_blocking;
 
@@ -24,16 +24,12 @@ const TAIL_BYTES: usize = 16 * 1024;
 /// Where a gate's evidence goes.
 #[derive(Clone, Debug)]
 pub struct AcceptanceFiles {
-    /// The captured output.
-    pub frames: PathBuf,
-    /// The exit record.
-    pub exit: PathBuf,
+    /// What the shim leaves.
+    pub shim: ShimPlaces,
     /// Plain stdout.
     pub stdout: PathBuf,
     /// Plain stderr.
     pub stderr: PathBuf,
-    /// Where the shim's own files go.
-    pub shim: PathBuf,
 }
 
 /// One acceptance command to be run.
@@ -76,7 +72,7 @@ pub async fn run_acceptance(
     launcher: &ShimProgram,
     oversight: Oversight,
 ) -> Result<GateReport, GateRunError> {
-    let record = oversee(launcher, spec(&run), &run.files.shim, oversight).await?;
+    let record = oversee(launcher, spec(&run), &run.files.shim.directory, oversight).await?;
     let files = run.files.clone();
     let (output, output_tail) = spawn_blocking(move || keep_output(&files))
         .await
@@ -84,33 +80,19 @@ pub async fn run_acceptance(
     Ok(report(&run, &record, output, output_tail))
 }
 
+/// A test suite may well be silent for as long as it may run, so a gate has no stall window.
 fn spec(run: &AcceptanceRun) -> ShimSpec {
-    let raw = |path: &Path| RawText::from(path);
     let mut env = dogwatch_supervisor::env::allowed(&[]);
     env.extend(run.env.iter().cloned());
     env.push(("DOGWATCH_GATE".into(), run.gate.name.clone().into()));
-    ShimSpec {
-        v: SPEC_VERSION,
-        argv: run.gate.run.argv().into_iter().map(RawText::from).collect(),
-        cwd: raw(&run.directory),
-        env: env
-            .into_iter()
-            .map(|(name, value)| EnvVar {
-                name: RawText::from(name),
-                value: RawText::from(value),
-            })
-            .collect(),
-        frames_path: raw(&run.files.frames),
-        exit_path: raw(&run.files.exit),
-        control_path: raw(&run.files.shim.join("control.sock")),
-        budget_ms: run.gate.timeout_ms,
-        // A test suite may well be silent for as long as it may run.
-        stall_ms: None,
-        grace_ms: run.limits.kill_grace_ms,
-        output_cap: run.limits.output_bytes,
-        rung: WantedRung::Auto,
-        deadline_boottime_ns: None,
-    }
+    ShimSpec::new(
+        &run.gate.run.argv(),
+        &run.directory,
+        env,
+        &run.files.shim,
+        run.gate.timeout_ms,
+        &run.limits,
+    )
 }
 
 fn keep_output(files: &AcceptanceFiles) -> Result<(Sha256Digest, String), GateRunError> {
@@ -122,7 +104,7 @@ fn keep_output(files: &AcceptanceFiles) -> Result<(Sha256Digest, String), GateRu
         stdout: files.stdout.clone(),
         stderr: files.stderr.clone(),
     };
-    derive_plain(&files.frames, &plain).map_err(evidence(&files.frames))?;
+    derive_plain(&files.shim.frames, &plain).map_err(evidence(&files.shim.frames))?;
     let stdout = fs::read(&files.stdout).map_err(evidence(&files.stdout))?;
     let stderr = fs::read(&files.stderr).map_err(evidence(&files.stderr))?;
     let digest = Sha256Digest::of_parts(&[&stdout, &stderr]);

@@ -32,7 +32,8 @@ pub(crate) struct Recorder {
 
 /// What a recorder is made of.
 pub(crate) struct RecorderParts {
-    pub(crate) writer: JournalWriter,
+    /// Without one, nothing more can be recorded.
+    pub(crate) writer: Option<JournalWriter>,
     pub(crate) run: RunId,
     pub(crate) project: ProjectId,
     pub(crate) held: HeldLease,
@@ -46,7 +47,7 @@ pub(crate) struct RecorderParts {
 impl Recorder {
     pub(crate) fn new(parts: RecorderParts) -> Self {
         Self {
-            writer: Some(parts.writer),
+            writer: parts.writer,
             state: RunState::default(),
             run: parts.run,
             project: parts.project,

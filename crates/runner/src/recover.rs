@@ -12,13 +12,14 @@ use dogwatch_bundle::{BundleLayout, JournalWriter, seal};
 use dogwatch_config::EffectiveProfile;
 use dogwatch_core::Sha256Digest;
 use dogwatch_core::contract::{Contract, StoredContract};
+use dogwatch_core::event::Envelope;
 use dogwatch_core::failure::{Failure, FailureClass};
 use dogwatch_core::ids::{JobId, RunId};
 use dogwatch_core::job::{
     Assurance, Cleanup, CleanupState, Job, JobStatus, Lease, RunClosure, RunHeader, RunOutcome,
 };
 use dogwatch_core::run::{
-    Phase, RunEnded, RunEvent, RunStarted, SURFACE_UNATTENDED, SnapshotTaken,
+    Phase, RunEnded, RunEvent, RunStarted, RunState, SURFACE_UNATTENDED, SnapshotTaken,
 };
 use dogwatch_supervisor::{ProcessIdentity, ShimFile};
 use dogwatch_workspace::tree::TreeLimits;
@@ -140,7 +141,9 @@ async fn recover_lease(
     };
     let status = report(&*parts.plane, held, run, closure.clone()).await?;
     // The workspace is removed only once its last snapshot is in the vault; otherwise it stays for a person to look at.
-    if orphan.kept {
+    let workspace = parts.layout.workspace(run);
+    let wanted = workspace.exists() && wants_workspace(orphan.bundle.root());
+    if orphan.kept && !wanted {
         remove_work(parts, job.id, run).await?;
     } else {
         keep_work(parts, job.id, run).await?;
@@ -266,8 +269,9 @@ impl<'a> Orphan<'a> {
 
     /// Keeps what the agent left and writes the outcome, unless the run had come to one.
     async fn end(&mut self) -> Result<RunEnded, RunnerError> {
-        if let Some(ended) = self.recorder.state().ended.clone() {
-            self.kept = true;
+        let state = self.recorder.state();
+        if let Some(ended) = state.ended.clone() {
+            self.kept = is_kept(state);
             return Ok(ended);
         }
         if self.recorder.state().started.is_none() {
@@ -418,12 +422,18 @@ async fn all_lines(plane: &dyn ControlPlane, run: RunId) -> Result<Vec<Vec<u8>>,
     }
 }
 
+/// The journal as the control plane has it, open for more unless it has its last line.
 fn restore_journal(
     bundle: &BundleLayout,
     run: RunId,
     lines: &[Vec<u8>],
     contract: &[u8],
-) -> Result<JournalWriter, RunnerError> {
+) -> Result<Option<JournalWriter>, RunnerError> {
+    let over = lines.last().is_some_and(|line| is_end(line));
+    if over && bundle.manifest().exists() {
+        // Sealed, or about to be: nothing may change any more, and sealing again checks that nothing did.
+        return Ok(None);
+    }
     for directory in [
         bundle.root().to_owned(),
         bundle.turns(),
@@ -440,7 +450,9 @@ fn restore_journal(
             &b"{\"error\":\"the runner died before it fixed the configuration\"}"[..],
         ),
     ] {
-        if !path.exists() {
+        // Without a first line the crash may have cut them off.
+        let torn = lines.is_empty() && path == bundle.contract();
+        if torn || !path.exists() {
             write_durably(&path, bytes)?;
         }
     }
@@ -462,13 +474,38 @@ fn restore_journal(
             None => &local,
         };
         if !late.is_empty() {
-            write_durably(&bundle.root().join("journal.late.jsonl"), late)?;
+            keep_late_lines(&bundle.root().join("journal.late.jsonl"), late)?;
         }
         let draft = path.with_extension("jsonl.new");
         write_durably(&draft, &server)?;
         fs::rename(&draft, &path).map_err(RunnerError::file("rename", &draft))?;
     }
-    Ok(JournalWriter::open(path, run)?)
+    if over {
+        return Ok(None);
+    }
+    Ok(Some(JournalWriter::open(path, run)?))
+}
+
+fn is_end(line: &[u8]) -> bool {
+    serde_json::from_slice::<Envelope>(line)
+        .ok()
+        .and_then(|envelope| RunEvent::from_parts(&envelope.kind, &envelope.data).ok())
+        .is_some_and(|event| matches!(event, RunEvent::Ended(_)))
+}
+
+/// Adds to what an earlier recovery kept, which may itself have been cut short.
+fn keep_late_lines(path: &Path, late: &[u8]) -> Result<(), RunnerError> {
+    let mut kept = match fs::read(path) {
+        Ok(kept) => kept,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(RunnerError::file("read", path)(error)),
+    };
+    if !kept.ends_with(late) {
+        kept.extend_from_slice(late);
+    }
+    let draft = path.with_extension("jsonl.new");
+    write_durably(&draft, &kept)?;
+    fs::rename(&draft, path).map_err(RunnerError::file("rename", &draft))
 }
 
 /// Removes what stands in the work directory for runs that are over.
@@ -493,7 +530,7 @@ async fn clean_closed(parts: &RunnerParts) -> Result<u32, RunnerError> {
             continue;
         };
         if detail.header.closed.is_some() && detail.header.cleanup.state == CleanupState::Pending {
-            if wants_workspace(&parts.layout.bundle(run)) {
+            if !is_kept(&detail.state) || wants_workspace(&parts.layout.bundle(run)) {
                 keep_work(parts, detail.job, run).await?;
             } else {
                 remove_work(parts, detail.job, run).await?;
@@ -502,6 +539,16 @@ async fn clean_closed(parts: &RunnerParts) -> Result<u32, RunnerError> {
         }
     }
     Ok(cleaned)
+}
+
+/// Whether what the agent left is in the vault, so that its workspace is not needed for it.
+fn is_kept(state: &RunState) -> bool {
+    let turns = state.turn_count();
+    turns == 0
+        || state
+            .snapshot
+            .as_ref()
+            .is_some_and(|snapshot| snapshot.turn == turns)
 }
 
 /// Whether the run's own configuration asks for its workspace to be kept. What cannot be read is kept.

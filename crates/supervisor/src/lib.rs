@@ -29,7 +29,7 @@ pub use record::{
     Cause, ExitRecord, Leftovers, MainStatus, RECORD_VERSION, RecordError, Rung, StreamCounts,
 };
 pub use shim::shim_main;
-pub use spec::{EnvVar, SPEC_VERSION, ShimSpec, SpecError, WantedRung};
+pub use spec::{EnvVar, SPEC_VERSION, ShimPlaces, ShimSpec, SpecError, WantedRung};
 
 pub use supervised::{
     ControlClient, ControlError, Progress, SHIM_FILE, ShimFile, ShimFileError, ShimProgram,

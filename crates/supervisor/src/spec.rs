@@ -1,5 +1,9 @@
 //! What a shim is told: one command, where its evidence goes, and its limits.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use dogwatch_core::limits::Limits;
 use serde::{Deserialize, Serialize};
 
 use crate::text::RawText;
@@ -92,7 +96,53 @@ pub enum SpecError {
     },
 }
 
+/// Where a shim puts what it leaves.
+#[derive(Clone, Debug)]
+pub struct ShimPlaces {
+    /// The captured output.
+    pub frames: PathBuf,
+    /// The exit record.
+    pub exit: PathBuf,
+    /// The shim's own directory, where its control socket is.
+    pub directory: PathBuf,
+}
+
 impl ShimSpec {
+    /// A command with the limits every command has. It has no stall window and no deadline until they are set.
+    pub fn new(
+        argv: &[String],
+        cwd: &Path,
+        env: Vec<(OsString, OsString)>,
+        places: &ShimPlaces,
+        budget_ms: u64,
+        limits: &Limits,
+    ) -> Self {
+        Self {
+            v: SPEC_VERSION,
+            argv: argv
+                .iter()
+                .map(|word| RawText::from(word.as_str()))
+                .collect(),
+            cwd: RawText::from(cwd),
+            env: env
+                .into_iter()
+                .map(|(name, value)| EnvVar {
+                    name: RawText::from(name),
+                    value: RawText::from(value),
+                })
+                .collect(),
+            frames_path: RawText::from(places.frames.as_path()),
+            exit_path: RawText::from(places.exit.as_path()),
+            control_path: RawText::from(places.directory.join("control.sock")),
+            budget_ms,
+            stall_ms: None,
+            grace_ms: limits.kill_grace_ms,
+            output_cap: limits.output_bytes,
+            rung: WantedRung::Auto,
+            deadline_boottime_ns: None,
+        }
+    }
+
     /// Checks what can be checked without touching the machine.
     pub fn validate(&self) -> Result<(), SpecError> {
         if self.v != SPEC_VERSION {

@@ -131,14 +131,10 @@ fn examine(context: &Context, args: &RunArgs) -> Result<Sound, CliError> {
     if let Some(agent) = &args.agent {
         draft.agent = Some(agent.clone());
     }
-    if draft.agent.is_none() && config.agent.is_none() && config.agents.len() == 1 {
-        draft.agent = config.agents.keys().next().cloned();
-        notes.extend(
-            draft
-                .agent
-                .as_ref()
-                .map(|agent| format!("agent: {agent} (the only one configured)")),
-        );
+    if draft.agent.is_none() && config.agent.is_none() {
+        let agent = only_agent(&config)?;
+        notes.push(format!("agent: {agent} (the only one configured)"));
+        draft.agent = Some(agent);
     }
     let expanded = expand(&draft, &config, base)?;
     notes.extend(expanded.limits.notes.iter().map(ToString::to_string));
@@ -153,6 +149,25 @@ fn examine(context: &Context, args: &RunArgs) -> Result<Sound, CliError> {
         contract,
         notes,
     })
+}
+
+/// The agent of a task that names none, where there is no choice.
+fn only_agent(config: &Config) -> Result<String, CliError> {
+    let mut names = config.agents.keys();
+    match (names.next(), names.next()) {
+        (Some(only), None) => Ok(only.clone()),
+        (None, _) => Err(CliError::new("agent_missing", "no agent is configured").next(
+            "define one as [agents.NAME] in dogwatch.toml (then commit it) or in the user configuration; `dogwatch init` writes examples",
+        )),
+        (Some(_), Some(_)) => {
+            let known = config.agents.keys().cloned().collect::<Vec<_>>().join(", ");
+            Err(CliError::new(
+                "agent_missing",
+                format!("no agent is named, and there are several: {known}"),
+            )
+            .next("give --agent NAME, or set `agent` in the configuration"))
+        }
+    }
 }
 
 fn read_draft(context: &Context, args: &RunArgs) -> Result<ContractDraft, CliError> {
@@ -208,7 +223,7 @@ pub(super) fn checkout_error(error: &CheckoutError) -> CliError {
     let next = match error.code() {
         "not_a_repository" => "go into a git repository, or run `git init` and commit something",
         "empty_repository" => "commit something: a run starts from a commit",
-        "base_not_found" => "name a branch, a tag or a commit that `git rev-parse` knows",
+        "base_ref_not_found" => "name a branch, a tag or a commit that `git rev-parse` knows",
         _ => "look at the message; `dogwatch doctor` checks git",
     };
     CliError::from_error(error.code(), error).next(next)

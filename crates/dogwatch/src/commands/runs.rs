@@ -1,23 +1,24 @@
 //! `dogwatch runs`: list runs, and tell the story of one.
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 use dogwatch_api::RunDetail;
 use dogwatch_core::Clock;
 use dogwatch_core::job::{Assurance, CleanupState, RunOutcome};
-use dogwatch_core::run::{GateFinished, GateResult, RunState, TurnRecord};
-use dogwatch_core::turn::TurnStatus;
 use dogwatch_store::{Page, RunFilter};
 use dogwatch_supervisor::os::clock::SystemClock;
 use serde_json::json;
 
 use super::reading::{PageArgs, Readings, bundle_state, line, print_failure};
+use super::story;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Table, age, duration, print, print_json};
 
-/// How many turns are shown on one screen.
-const SHOWN_TURNS: usize = 12;
+/// How many lines of a run's story are shown on one screen.
+const SHOWN: usize = 24;
 
 /// List and show runs.
 #[derive(Debug, Subcommand)]
@@ -125,7 +126,7 @@ fn show(context: &Context, text: &str) -> Result<Exit, CliError> {
         print_json(&document);
         return Ok(Exit::Success);
     }
-    print_story(&run);
+    print_story(&bundle, &run);
     line(
         "bundle",
         &format!("{} ({})", bundle.to_string_lossy(), state.replace('_', " ")),
@@ -134,7 +135,7 @@ fn show(context: &Context, text: &str) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-fn print_story(run: &RunDetail) {
+fn print_story(bundle: &Path, run: &RunDetail) {
     let state = &run.state;
     print(&format!("{}  {}", status(run), run.id));
     if outcome(run).is_none() {
@@ -179,8 +180,7 @@ fn print_story(run: &RunDetail) {
             .since(run.header.created_at),
     );
     line("started", &format!("{} ({took})", run.header.created_at));
-    print_turns(state);
-    print_gates(state);
+    print_events(bundle, run);
     if let Some(snapshot) = &state.snapshot {
         let tree = snapshot.tree.get(..12).unwrap_or(&snapshot.tree);
         line(
@@ -198,65 +198,26 @@ fn print_story(run: &RunDetail) {
     }
 }
 
-fn print_turns(state: &RunState) {
-    let hidden = state.turns.len().saturating_sub(SHOWN_TURNS);
+/// Turns, gates and stalls in the order they happened.
+fn print_events(bundle: &Path, run: &RunDetail) {
+    let lines = story::lines(bundle, run.id);
+    if lines.is_empty() && run.state.turn_count() > 0 {
+        let id = run.id.short();
+        line(
+            "journal",
+            &format!("cannot be read; `dogwatch verify {id}` says why"),
+        );
+    }
+    let hidden = lines.len().saturating_sub(SHOWN);
     if hidden > 0 {
-        line("turns", &format!("{hidden} earlier ones are not shown"));
+        line(
+            "earlier",
+            &format!("{hidden} lines are not shown; they stand in the journal"),
+        );
     }
-    for turn in &state.turns[hidden..] {
-        line(&format!("turn {}", turn.turn), &turn_line(turn));
+    for line in &lines[hidden..] {
+        print(line);
     }
-    let stalls = state
-        .turns
-        .iter()
-        .filter(|turn| turn.status == TurnStatus::Stalled)
-        .count();
-    if stalls > 0 {
-        let in_a_row = state.consecutive_stalls;
-        line("stalls", &format!("{stalls}, the last {in_a_row} in a row"));
-    }
-}
-
-fn turn_line(turn: &TurnRecord) -> String {
-    let took = turn
-        .ended_at
-        .map(|at| format!(" in {}", duration(at.since(turn.started_at))))
-        .unwrap_or_default();
-    let summary = if turn.summary().is_empty() {
-        String::new()
-    } else {
-        format!(": {}", turn.summary())
-    };
-    format!("{}{took}{summary}", turn.status.as_str().replace('_', " "))
-}
-
-fn print_gates(state: &RunState) {
-    if state.gate_rounds > 1 {
-        line("gates", &format!("round {}", state.gate_rounds));
-    }
-    for gate in &state.gates {
-        line("gate", &gate_line(gate));
-    }
-}
-
-fn gate_line(gate: &GateFinished) -> String {
-    let result = match gate.result {
-        GateResult::Passed => "passed",
-        GateResult::Failed => "failed",
-        GateResult::Skipped => "skipped",
-        GateResult::Error => "error",
-    };
-    let reason = if gate.result == GateResult::Passed {
-        String::new()
-    } else {
-        format!(": {} [{}]", gate.reason, gate.code)
-    };
-    let advisory = if gate.must_pass {
-        ""
-    } else {
-        " (need not pass)"
-    };
-    format!("{} {result}{advisory}{reason}", gate.gate)
 }
 
 fn workspace(run: &RunDetail) -> String {

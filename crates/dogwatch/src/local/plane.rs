@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use dogwatch_api::{Caller, CancelJob, ControlPlane, Scope};
@@ -22,6 +23,7 @@ use dogwatch_store::Reads;
 use dogwatch_store_sqlite::SqliteStore;
 use dogwatch_supervisor::os::clock::{SystemClock, SystemEntropy};
 use dogwatch_supervisor::{ProcessIdentity, ShimProgram};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::lock::Lock;
 use crate::context::Context;
@@ -217,9 +219,31 @@ async fn wait_for_attempt(local: &Local, job: JobId, wait: Duration) -> Result<b
     }
 }
 
+/// Ctrl-C, a terminated process and a closed terminal mean the same: cancel and wait. The second time kills.
 async fn obey_interrupts(user: InProcess, job: JobId, control: RunControl) {
+    let Ok(mut signals) = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ]
+    .map(signal)
+    .into_iter()
+    .collect::<Result<Vec<_>, _>>() else {
+        return eprint_line("signals cannot be received here: Ctrl-C ends dogwatch at once");
+    };
     let mut first = true;
-    while tokio::signal::ctrl_c().await.is_ok() {
+    loop {
+        std::future::poll_fn(|context| {
+            let received = signals
+                .iter_mut()
+                .any(|signal| signal.poll_recv(context).is_ready());
+            if received {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
         if first {
             let request = CancelJob {
                 job,

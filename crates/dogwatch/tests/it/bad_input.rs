@@ -243,7 +243,7 @@ fn an_unknown_key_of_the_project_configuration() {
         "config_invalid",
         &[
             "dogwatch.toml:4:1: `acceptance[0].must_pas` is not a key of the configuration",
-            "did you mean `acceptance[0].must_pass`?",
+            "did you mean `must_pass`?",
         ],
     );
 }
@@ -258,11 +258,7 @@ fn every_problem_is_named_at_once() {
     task_refused(
         &case,
         "config_invalid",
-        &[
-            "`modle_class`",
-            "`agent`",
-            "did you mean `limits.max_turns`?",
-        ],
+        &["`modle_class`", "`agent`", "did you mean `max_turns`?"],
     );
 }
 
@@ -361,7 +357,7 @@ fn no_agent_at_all() {
     let case = case();
     case.home.write_config("");
     let ended = case.run();
-    refused(&case, &ended, "missing_field", &["agent", "[agents.NAME]"]);
+    refused(&case, &ended, "agent_missing", &["agent", "[agents.NAME]"]);
 }
 
 #[test]
@@ -458,16 +454,13 @@ fn an_unknown_key_of_a_contract() {
         "unknown_key",
         &[
             "`limits.max_turn` is not a key of a contract",
-            "did you mean `limits.max_turns`?",
+            "did you mean `max_turns`?",
         ],
     );
     contract_refused(
         json!({"acceptance": [{"name": "tests", "run": "true", "timout": "10s"}]}),
         "unknown_key",
-        &[
-            "`acceptance[0].timout`",
-            "did you mean `acceptance[0].timeout`?",
-        ],
+        &["`acceptance[0].timout`", "did you mean `timeout`?"],
     );
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dogwatch_core::run::{GateFinished, GateResult, RunEvent};
 use dogwatch_gates::{AcceptanceFiles, AcceptanceRun, GateReport, diff_scope, run_acceptance};
-use dogwatch_supervisor::Progress;
+use dogwatch_supervisor::{Progress, ShimPlaces};
 use dogwatch_workspace::{Export, ObjectId, diff};
 use tokio::sync::watch;
 
@@ -80,11 +80,13 @@ impl Attempt<'_> {
                     ("DOGWATCH_JOB_ID".into(), self.held.job.to_string().into()),
                 ],
                 files: AcceptanceFiles {
-                    frames: paths.frames(),
-                    exit: paths.dir.join("exit.json"),
+                    shim: ShimPlaces {
+                        frames: paths.frames(),
+                        exit: paths.dir.join("exit.json"),
+                        directory: shim,
+                    },
                     stdout: paths.stdout(),
                     stderr: paths.stderr(),
-                    shim,
                 },
                 limits: self.contract.limits.clone(),
                 gate,

@@ -113,7 +113,7 @@ impl<'a> Attempt<'a> {
             blocking(move || open_bundle(&bundle, run, &contract, &profile_bytes)).await?
         };
         let mut recorder = Recorder::new(RecorderParts {
-            writer,
+            writer: Some(writer),
             run,
             project: claimed.job.project,
             held,

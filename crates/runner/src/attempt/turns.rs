@@ -13,7 +13,7 @@ use dogwatch_core::run::{
 use dogwatch_core::turn::{
     AgentRequest, Exit, REQUEST_VERSION, RequestLimits, TurnStatus, TurnVerdict, judge,
 };
-use dogwatch_supervisor::{ExitRecord, PlainFiles, Progress, Rung, derive_plain};
+use dogwatch_supervisor::{ExitRecord, PlainFiles, Progress, Rung, ShimPlaces, derive_plain};
 use dogwatch_workspace::tree::TreeLimits;
 use dogwatch_workspace::{PathBytes, SnapshotRequest, TreeReport, snapshot};
 use tokio::sync::watch;
@@ -115,9 +115,11 @@ impl Attempt<'_> {
                 prompt: paths.prompt(),
                 request: paths.request(),
                 response: paths.response(),
-                frames: paths.frames(),
-                exit: paths.exit(),
-                shim,
+                shim: ShimPlaces {
+                    frames: paths.frames(),
+                    exit: paths.exit(),
+                    directory: shim,
+                },
             },
             budget_ms: limits.turn_budget_ms.min(left),
             limits,

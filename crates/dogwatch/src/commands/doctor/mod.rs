@@ -10,7 +10,7 @@ use clap::Args;
 use dogwatch_supervisor::probe;
 use serde_json::json;
 
-use self::check::{Check, Status};
+use self::check::Status;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;

@@ -6,9 +6,9 @@ use dogwatch_core::job::{Job, JobState, JobStatus};
 use dogwatch_store::{JobFilter, Page};
 use dogwatch_supervisor::os::clock::SystemClock;
 
+use super::lines::{line, print_failure, run_line};
 use super::page::PageArgs;
 use super::readings::Readings;
-use super::story::{line, print_failure, run_line};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;

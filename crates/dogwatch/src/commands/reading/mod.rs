@@ -2,12 +2,12 @@
 
 mod evidence;
 mod jobs;
+mod lines;
 mod page;
 mod readings;
-mod story;
 
 pub(super) use evidence::{open_evidence, read_evidence};
 pub(super) use jobs::{JobListArgs, list_jobs, show_job};
+pub(super) use lines::{bundle_state, line, note, print_failure, warning};
 pub(super) use page::PageArgs;
 pub(super) use readings::Readings;
-pub(super) use story::{bundle_state, line, note, print_failure, run_line, warning};
