@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dogwatch_api::{
-    CleanUpRun, CompleteRun, ControlPlane, HeldLease, Problem, ReleaseJob, RevokeLease,
+    CleanUpRun, CompleteRun, ControlPlane, HeldLease, ListRuns, Problem, ReleaseJob, RevokeLease,
+    RunDetail,
 };
-use dogwatch_bundle::{BundleLayout, JournalWriter, seal};
+use dogwatch_bundle::{BundleLayout, JournalWriter, SealError, seal};
 use dogwatch_config::EffectiveProfile;
-use dogwatch_core::Sha256Digest;
 use dogwatch_core::contract::{Contract, StoredContract};
 use dogwatch_core::event::Envelope;
 use dogwatch_core::failure::{Failure, FailureClass};
@@ -21,10 +21,12 @@ use dogwatch_core::job::{
 use dogwatch_core::run::{
     Phase, RunEnded, RunEvent, RunStarted, RunState, SURFACE_UNATTENDED, SnapshotTaken,
 };
+use dogwatch_core::{Sha256Digest, Timestamp};
 use dogwatch_supervisor::{ProcessIdentity, ShimFile};
 use dogwatch_workspace::tree::TreeLimits;
-use dogwatch_workspace::{ObjectId, SnapshotRequest, Trash, Vault, snapshot};
+use dogwatch_workspace::{ObjectId, SnapshotError, SnapshotRequest, Trash, Vault, snapshot};
 
+use crate::crash_point::crash_point;
 use crate::error::RunnerError;
 use crate::evidence::{Known, manifest_facts, write_patch};
 use crate::files::{blocking, make_private, write_durably};
@@ -34,6 +36,9 @@ use crate::runner::RunnerParts;
 
 /// How long a left-over shim gets to end its tree before it is killed, and its namespace with it.
 const SHIM_GRACE: Duration = Duration::from_secs(5);
+
+/// The label of the snapshot of what a dead runner left, and the one for when that cannot be written.
+const ORPHAN: [&str; 2] = ["orphan", "orphan-again"];
 
 /// One lease that was recovered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,19 +132,19 @@ async fn recover_lease(
     let contract = StoredContract::parse(&stored, job.contract)
         .map_err(|error| RunnerError::Profile(error.to_string()))?;
     let mut orphan = Orphan::open(parts, job, header, held, contract, stored).await?;
+    crash_point!("recover.journal_restored");
     let ended = orphan.end().await?;
     orphan.recorder.close();
-    let manifest = orphan.seal().await?;
-    let closure = RunClosure {
-        outcome: ended.outcome,
-        failure: ended.failure,
-        tree: ended.tree,
-        assurance: ended.assurance,
-        manifest: Some(manifest),
-        turns: ended.turns,
-        at: parts.clock.now(),
+    crash_point!("recover.before_seal");
+    let sealed = match orphan.seal().await {
+        Ok(manifest) => Ok(manifest),
+        Err(RunnerError::Seal(error)) if is_beyond_repair(&error) => Err(error),
+        Err(error) => return Err(error),
     };
+    crash_point!("recover.after_seal");
+    let closure = closure(ended, sealed, parts.clock.now());
     let status = report(&*parts.plane, held, run, closure.clone()).await?;
+    crash_point!("recover.before_clean_up");
     // The workspace is removed only once its last snapshot is in the vault; otherwise it stays for a person to look at.
     let workspace = parts.layout.workspace(run);
     let wanted = workspace.exists() && wants_workspace(orphan.bundle.root());
@@ -154,6 +159,50 @@ async fn recover_lease(
         outcome: Some(closure.outcome),
         status,
     })
+}
+
+/// Whether a bundle can never be sealed again, because what stands in it is not what belongs there.
+const fn is_beyond_repair(error: &SealError) -> bool {
+    matches!(
+        error,
+        SealError::Foreign { .. }
+            | SealError::Missing(_)
+            | SealError::WrongContent(_)
+            | SealError::Journal(_)
+            | SealError::TooLarge { .. }
+            | SealError::OtherRun { .. }
+            | SealError::Invalid(_)
+    )
+}
+
+/// How a run is closed. Where its evidence cannot be sealed any more, nothing is believed of it, and nothing else waits for it.
+fn closure(ended: RunEnded, sealed: Result<Sha256Digest, SealError>, at: Timestamp) -> RunClosure {
+    match sealed {
+        Ok(manifest) => RunClosure {
+            outcome: ended.outcome,
+            failure: ended.failure,
+            tree: ended.tree,
+            assurance: ended.assurance,
+            manifest: Some(manifest),
+            turns: ended.turns,
+            at,
+        },
+        Err(error) => RunClosure {
+            outcome: RunOutcome::Orphaned,
+            failure: Some(Failure::new(
+                FailureClass::Infrastructure,
+                "evidence_lost",
+                "recovery",
+                format!("its evidence cannot be sealed: {error}"),
+                "look at the bundle and at who else writes to the data directory",
+            )),
+            tree: ended.tree,
+            assurance: Assurance::None,
+            manifest: None,
+            turns: ended.turns,
+            at,
+        },
+    }
 }
 
 /// A run whose outcome stood in the journal is completed; any other is orphaned by taking its lease away.
@@ -292,15 +341,16 @@ impl<'a> Orphan<'a> {
                 }))
                 .await?;
         }
+        let checkpoint = self.recorder.state().checkpoint.clone();
         self.recorder.enter(Phase::Sealing).await?;
         self.keep().await?;
+        crash_point!("recover.snapshot_recorded");
         let state = self.recorder.state();
         let tree = state
             .snapshot
             .as_ref()
             .map(|snapshot| snapshot.tree.clone());
         let turns = state.turn_count();
-        let checkpoint = state.checkpoint.clone();
         if let (Some(vault), Some(tree)) = (self.vault.clone(), tree.clone()) {
             let (base, bundle) = (self.base, self.bundle.clone());
             let tree = ObjectId::from_hex(tree.as_bytes())
@@ -337,35 +387,53 @@ impl<'a> Orphan<'a> {
             self.kept = true;
             return Ok(());
         }
+        let taken_before = |last: &SnapshotTaken| ORPHAN.contains(&last.label.as_str());
+        if state.snapshot.as_ref().is_some_and(taken_before) {
+            // An earlier recovery took it, and nothing has written there since.
+            self.kept = true;
+            return Ok(());
+        }
         let parent = match &state.snapshot {
             Some(snapshot) => ObjectId::from_hex(snapshot.commit.as_bytes())
                 .map_err(|error| RunnerError::Profile(error.to_string()))?,
             None => self.base,
         };
-        let (base, run, at) = (self.base, self.header.id, self.parts.clock.now());
+        let (base, run) = (self.base, self.header.id);
+        // On record, so that a recovery that is killed and done again makes the same commit again.
+        let at = state
+            .phase_started_at
+            .unwrap_or_else(|| self.parts.clock.now());
         let taken = blocking(move || {
-            snapshot::create(
-                &vault,
-                &SnapshotRequest {
+            let message = format!("{run} as its runner left it\n\nDogwatch-Run: {run}\n");
+            let take = |label| {
+                let request = SnapshotRequest {
                     workspace: &workspace,
                     base,
                     run,
-                    label: "orphan",
+                    label,
                     parent,
-                    message: &format!("{run} as its runner left it\n\nDogwatch-Run: {run}\n"),
+                    message: &message,
                     at,
                     limits: TreeLimits::default(),
-                },
-            )
+                };
+                snapshot::create(&vault, &request).map(|taken| (label, taken))
+            };
+            let [label, other] = ORPHAN;
+            // A git that was killed leaves its lock on the name it was about to write.
+            take(label).or_else(|error| match error {
+                SnapshotError::Git(_) => take(other),
+                error => Err(error),
+            })
         })
         .await;
+        crash_point!("recover.snapshot_taken");
         match taken {
-            Ok(taken) => {
+            Ok((label, taken)) => {
                 self.kept = true;
                 self.recorder
                     .record(RunEvent::SnapshotTaken(SnapshotTaken {
                         turn,
-                        label: "orphan".to_owned(),
+                        label: label.to_owned(),
                         commit: taken.commit.to_string(),
                         tree: taken.tree.to_string(),
                         files: taken.report.files,
@@ -508,37 +576,54 @@ fn keep_late_lines(path: &Path, late: &[u8]) -> Result<(), RunnerError> {
     fs::rename(&draft, path).map_err(RunnerError::file("rename", &draft))
 }
 
-/// Removes what stands in the work directory for runs that are over.
+/// Finishes the clean-up of runs that are over: those that still have a work directory, and the newest ones, as a crash may have come
+/// after the removal and before its record.
 async fn clean_closed(parts: &RunnerParts) -> Result<u32, RunnerError> {
+    let mut cleaned = 0;
+    for run in work_directories(parts)? {
+        if let Ok(detail) = parts.plane.run(run).await {
+            cleaned += u32::from(finish_clean_up(parts, &detail).await?);
+        }
+    }
+    for detail in parts.plane.list_runs(ListRuns::default()).await?.items {
+        cleaned += u32::from(finish_clean_up(parts, &detail).await?);
+    }
+    Ok(cleaned)
+}
+
+fn work_directories(parts: &RunnerParts) -> Result<Vec<RunId>, RunnerError> {
     let work = parts.layout.root().join("work");
     let entries = match fs::read_dir(&work) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(RunnerError::file("list", &work)(error)),
     };
-    let mut cleaned = 0;
+    let mut runs = Vec::new();
     for entry in entries {
         let entry = entry.map_err(RunnerError::file("list", &work))?;
-        let Some(run) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<RunId>().ok())
-        else {
-            continue;
-        };
-        let Ok(detail) = parts.plane.run(run).await else {
-            continue;
-        };
-        if detail.header.closed.is_some() && detail.header.cleanup.state == CleanupState::Pending {
-            if !is_kept(&detail.state) || wants_workspace(&parts.layout.bundle(run)) {
-                keep_work(parts, detail.job, run).await?;
-            } else {
-                remove_work(parts, detail.job, run).await?;
-                cleaned += 1;
-            }
-        }
+        let name = entry.file_name();
+        runs.extend(name.to_str().and_then(|name| name.parse::<RunId>().ok()));
     }
-    Ok(cleaned)
+    Ok(runs)
+}
+
+/// Whether a workspace was removed.
+async fn finish_clean_up(parts: &RunnerParts, detail: &RunDetail) -> Result<bool, RunnerError> {
+    let (run, header) = (detail.id, &detail.header);
+    let due = header.closed.is_some()
+        && header.machine == parts.machine
+        && header.cleanup.state == CleanupState::Pending;
+    if !due {
+        return Ok(false);
+    }
+    let wanted = !is_kept(&detail.state) || wants_workspace(&parts.layout.bundle(run));
+    if wanted && parts.layout.workspace(run).exists() {
+        keep_work(parts, detail.job, run).await?;
+        Ok(false)
+    } else {
+        remove_work(parts, detail.job, run).await?;
+        Ok(true)
+    }
 }
 
 /// Whether what the agent left is in the vault, so that its workspace is not needed for it.

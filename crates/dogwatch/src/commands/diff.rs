@@ -86,7 +86,8 @@ fn changes(files: &[u8]) -> Vec<(String, String)> {
 }
 
 fn no_patch(run: &RunDetail) -> CliError {
-    if run.header.closed.is_none() {
+    let id = run.id.short();
+    let Some(closed) = &run.header.closed else {
         return CliError::new(
             "run_not_over",
             format!(
@@ -94,13 +95,22 @@ fn no_patch(run: &RunDetail) -> CliError {
                 run.id
             ),
         )
-        .next(format!("dogwatch runs show {}", run.id.short()));
+        .next(format!("dogwatch runs show {id}"));
+    };
+    // A run that left a tree left a patch: that it is gone is damage.
+    if closed.tree.is_some() {
+        CliError::new(
+            "patch_missing",
+            format!("the patch of {} is gone from its bundle", run.id),
+        )
+        .next(format!("dogwatch verify {id} names what else is wrong"))
+    } else {
+        CliError::new(
+            "no_patch",
+            format!("{} left no patch: no turn of it was completed", run.id),
+        )
+        .next(format!("dogwatch runs show {id} says why"))
     }
-    CliError::new(
-        "no_patch",
-        format!("{} left no patch: no turn of it was completed", run.id),
-    )
-    .next(format!("dogwatch runs show {} says why", run.id.short()))
 }
 
 /// Whether the evidence the patch comes from is sound; if not, that is said.

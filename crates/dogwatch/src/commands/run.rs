@@ -8,6 +8,7 @@ use dogwatch_api::{ControlPlane, Submit};
 use dogwatch_config::{Config, FlagValues};
 use dogwatch_core::contract::{Contract, ContractDraft, ContractError, Expanded};
 use dogwatch_core::ids::{JobId, ProjectId};
+use dogwatch_core::job::JobStatus;
 use dogwatch_core::{Clock, Entropy};
 use dogwatch_runner::{Finished, Observer, ProjectRecord, load_project_config};
 use dogwatch_supervisor::os::clock::{SystemClock, SystemEntropy};
@@ -290,10 +291,15 @@ pub(super) async fn finish(
     driven: Driven,
 ) -> Result<Ran, CliError> {
     match driven {
-        Driven::Finished(finished) => Ok(Ran {
-            exit: summary::run(context, &finished),
-            finished: Some(finished),
-        }),
+        Driven::Finished(finished) => {
+            let exit = summary::run(context, &finished);
+            // Called off between two runs: the last one came to its own end, and the job did not.
+            let stopped = finished.status == JobStatus::Cancelled;
+            Ok(Ran {
+                exit: if stopped { Exit::Stopped } else { exit },
+                finished: Some(finished),
+            })
+        }
         Driven::NotRun(status) => {
             let job = local.user.job(job).await?;
             Ok(Ran {

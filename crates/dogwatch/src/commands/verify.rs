@@ -84,7 +84,13 @@ fn subject(context: &Context, text: Option<&str>) -> Result<Subject, CliError> {
     };
     let directory = context.directory.join(text);
     if is_path(text) {
-        return Ok(Subject::Directory(directory));
+        return if directory.is_dir() {
+            Ok(Subject::Directory(directory))
+        } else {
+            let message = format!("{} is not a directory", directory.display());
+            Err(CliError::new("no_bundle", message)
+                .next("give the directory of a bundle, or the id of a run"))
+        };
     }
     let known = Readings::open(context).and_then(|readings| readings.run_named(text));
     match known {

@@ -10,7 +10,7 @@ use dogwatch_bundle::KeyStore;
 use dogwatch_config::FlagValues;
 use dogwatch_core::event::Via;
 use dogwatch_core::ids::{JobId, MachineId};
-use dogwatch_core::job::{Holder, JobStatus};
+use dogwatch_core::job::{Holder, JobState, JobStatus};
 use dogwatch_core::limits::LeaseLimits;
 use dogwatch_core::{Clock, Entropy};
 use dogwatch_engine::{Engine, InProcess};
@@ -193,13 +193,18 @@ async fn drive_attempts(
             let status = local.user.job(job).await?.state.status();
             return Ok(Driven::NotRun(status));
         };
-        let now = local.user.job(job).await?;
-        let dogwatch_core::job::JobState::Queued { not_before, .. } = now.state else {
-            return Ok(Driven::Finished(Box::new(finished)));
+        let now = local.user.job(job).await?.state;
+        let more = match &now {
+            JobState::Queued { not_before, .. } => {
+                let wait = not_before.map_or(Duration::ZERO, |at| at.since(local.clock.now()));
+                wait_for_attempt(local, job, wait).await?
+            }
+            _ => false,
         };
-        let wait = not_before.map_or(Duration::ZERO, |at| at.since(local.clock.now()));
-        if !wait_for_attempt(local, job, wait).await? {
-            return Ok(Driven::Finished(Box::new(finished)));
+        if !more {
+            // Since the run was reported the job may have been called off.
+            let status = local.user.job(job).await?.state.status();
+            return Ok(Driven::Finished(Box::new(Finished { status, ..finished })));
         }
     }
 }

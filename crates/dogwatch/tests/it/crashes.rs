@@ -1,11 +1,16 @@
 //! Killed at named points of a run, with everything it started. Whatever comes next finds a record it can trust and goes on.
 
 use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use dogwatch_core::ids::{JobId, RunId};
 use dogwatch_core::job::{CleanupState, JobState, JobStatus, RunOutcome};
-use dogwatch_workspace::{ObjectId, Vault, snapshot};
+use dogwatch_supervisor::ShimFile;
+use dogwatch_testkit::{Pid, wait_until};
+use dogwatch_workspace::Vault;
+use nix::sys::signal::{Signal, kill};
 
 use crate::record::{Record, status, verification};
 use crate::scene::{KEPT, Scene, WRITTEN, kill_alone, kill_with_all};
@@ -13,6 +18,10 @@ use crate::support::Running;
 
 /// Where a run is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "failpoints"),
+    expect(dead_code, reason = "most of them are reached at failpoints only")
+)]
 enum Point {
     AfterStart,
     MidTurn,
@@ -46,19 +55,29 @@ impl Point {
 /// Starts a command that stands at the point when this returns.
 #[track_caller]
 fn brought_to(scene: &Scene, point: Point, args: &[&str]) -> Running {
-    let mut command = scene.command(args);
-    let marker = match point.failpoint() {
-        None => scene.arrived(),
+    match point.failpoint() {
         Some(name) => {
-            let marker = scene.meeting("stands-still");
-            command
-                .env("DOGWATCH_FAILPOINT", name)
-                .env("DOGWATCH_FAILPOINT_MARKER", &marker);
             scene.let_go();
-            marker
+            brought_to_failpoint(scene, name, args)
         }
-    };
+        None => {
+            let _ = fs::remove_file(scene.arrived());
+            let running = scene.start(scene.command(args));
+            running.wait_for_file(&scene.arrived());
+            running
+        }
+    }
+}
+
+/// Starts a command that stands at a named place in the code when this returns.
+#[track_caller]
+fn brought_to_failpoint(scene: &Scene, name: &str, args: &[&str]) -> Running {
+    let marker = scene.meeting("stands-still");
     let _ = fs::remove_file(&marker);
+    let mut command = scene.command(args);
+    command
+        .env("DOGWATCH_FAILPOINT", name)
+        .env("DOGWATCH_FAILPOINT_MARKER", &marker);
     let running = scene.start(command);
     running.wait_for_file(&marker);
     running
@@ -95,7 +114,8 @@ fn assert_recovered(scene: &Scene, record: &Record, point: Point, job: JobId, ru
 
     if point.agent_was_there() {
         let tree = closure.tree.as_deref().expect("the run left a tree");
-        let kept = restored(scene, record, job, tree).join(KEPT);
+        let tree = record.restored(job, tree);
+        let kept = tree.path().join(KEPT);
         assert_eq!(fs::read_to_string(kept).expect("what was written"), WRITTEN);
         let patch = fs::read_to_string(scene.bundle(run).join("patch.diff")).expect("a patch");
         assert!(patch.contains(WRITTEN), "{patch}");
@@ -124,20 +144,6 @@ fn assert_nothing_left(scene: &Scene, record: &Record) {
     );
 }
 
-/// A tree of a run, written out.
-#[track_caller]
-fn restored(scene: &Scene, record: &Record, job: JobId, tree: &str) -> PathBuf {
-    let vault = Vault::open(&scene.home.data(), record.job(job).project)
-        .expect("the vault opens")
-        .expect("there is a vault");
-    let tree = ObjectId::from_hex(tree.as_bytes()).expect("an object id");
-    let place = scene.meeting(&format!("restored-{tree}"));
-    if !place.exists() {
-        snapshot::restore(&vault, tree, &place).expect("the tree is in the vault");
-    }
-    place
-}
-
 /// The next command is `jobs retry`.
 #[track_caller]
 fn retry_after(point: Point) {
@@ -148,6 +154,12 @@ fn retry_after(point: Point) {
     record.upholds_invariants(&[job]);
     assert_recovered(&scene, &record, point, job, run);
     assert_eq!(status(record.job(job)), JobStatus::Succeeded, "{ended:?}");
+    if point == Point::MidTurn {
+        let closure = record.job(job).run(run).and_then(|run| run.closed.as_ref());
+        let failure = closure.and_then(|closure| closure.failure.as_ref());
+        let reason = &failure.expect("a reason").reason;
+        assert!(reason.contains("Turn 1"), "where it died: {reason}");
+    }
     let repeats = record
         .jobs
         .iter()
@@ -210,7 +222,72 @@ fn assert_terminal_stays(scene: &Scene, job: JobId) {
 
 #[cfg(feature = "failpoints")]
 mod at_a_failpoint {
-    use super::{Point, retry_after, run_after};
+    use dogwatch_core::job::JobStatus;
+
+    use super::{
+        Point, assert_recovered, brought_to_failpoint, crashed, kill_with_all, retry_after,
+        run_after, status,
+    };
+
+    /// Killed between the job's end and its workspace's: the job is over, and only the workspace is left to clear away.
+    #[test]
+    fn killed_before_the_clean_up() {
+        let scene = super::Scene::new();
+        scene.let_go();
+        let running =
+            brought_to_failpoint(&scene, "runner.before_clean_up", &["run", "write the file"]);
+        let record = scene.record();
+        let job = record.only_job().id;
+        kill_with_all(running);
+        assert_eq!(status(record.job(job)), JobStatus::Succeeded);
+        scene.succeeds(&["run", "write it for another reason"]);
+        let record = scene.record();
+        record.upholds_invariants(&[job]);
+        let run = record.last_run(job);
+        assert_recovered(&scene, &record, Point::AfterSeal, job, run);
+    }
+
+    /// Recovery is killed as well, at each of its steps in turn, and what it had done so far is not done twice.
+    #[track_caller]
+    fn killed_in_recovery(point: Point, first_steps: &[&str]) {
+        let (scene, job, run) = crashed(point);
+        let retry = ["jobs", "retry", &job.to_string()];
+        let last_steps = [
+            "recover.before_seal",
+            "recover.after_seal",
+            "recover.before_clean_up",
+        ];
+        for step in first_steps.iter().chain(&last_steps) {
+            kill_with_all(brought_to_failpoint(&scene, step, &retry));
+            scene.record().upholds_invariants(&[job]);
+        }
+        scene.succeeds(&retry);
+        let record = scene.record();
+        record.upholds_invariants(&[job]);
+        assert_recovered(&scene, &record, point, job, run);
+        assert_eq!(status(record.job(job)), JobStatus::Succeeded);
+    }
+
+    #[test]
+    fn killed_in_the_recovery_of_a_run_without_an_outcome() {
+        let steps = [
+            "recover.journal_restored",
+            "recover.snapshot_taken",
+            "recover.snapshot_recorded",
+        ];
+        killed_in_recovery(Point::MidTurn, &steps);
+    }
+
+    #[test]
+    fn killed_in_the_recovery_of_a_run_before_its_first_turn() {
+        let steps = ["recover.journal_restored", "recover.snapshot_recorded"];
+        killed_in_recovery(Point::AfterStart, &steps);
+    }
+
+    #[test]
+    fn killed_in_the_recovery_of_a_run_with_an_outcome() {
+        killed_in_recovery(Point::BeforeSeal, &["recover.journal_restored"]);
+    }
 
     #[test]
     fn killed_after_the_start_commit_then_retried() {
@@ -327,4 +404,81 @@ fn three_crashes_in_a_row_make_a_dead_letter() {
     for run in &record.job(job).runs {
         assert_recovered(&scene, &record, Point::MidTurn, job, run.id);
     }
+}
+
+/// A git that was killed leaves a lock behind, and what the agent wrote is kept all the same.
+#[test]
+fn a_lock_of_a_dead_git_does_not_prevent_the_snapshot() {
+    let (scene, job, run) = crashed(Point::MidTurn);
+    let vault = Vault::open(&scene.home.data(), scene.record().job(job).project)
+        .expect("the vault opens")
+        .expect("there is a vault");
+    let name = vault.path().join(format!("refs/dogwatch/runs/{run}"));
+    fs::create_dir_all(&name).expect("a directory of refs");
+    fs::write(name.join("orphan.lock"), "").expect("a lock");
+    scene.succeeds(&["jobs", "retry", &job.to_string()]);
+    let record = scene.record();
+    record.upholds_invariants(&[job]);
+    assert_recovered(&scene, &record, Point::MidTurn, job, run);
+}
+
+/// Whoever recovers is killed too, five times, at moments nobody chose.
+#[test]
+fn killed_at_random_moments_of_recovery() {
+    let (scene, job, run) = crashed(Point::MidTurn);
+    // Recovers, and then has nothing to do.
+    let recover = ["jobs", "cancel", "no-such-job"];
+    let mut moments = Vec::new();
+    for _ in 0..5 {
+        let running = scene.start(scene.command(recover));
+        let moment = Duration::from_millis(RandomState::new().build_hasher().finish() % 150);
+        moments.push(moment);
+        // What is waited for never comes: it is the time that matters.
+        wait_until("a moment", moment, || false).unwrap_err();
+        kill_with_all(running);
+        scene.record().upholds_invariants(&[job]);
+    }
+    let ended = scene.dogwatch(&recover);
+    ended.expect_refusal("not_found", &["no-such-job"]);
+    let record = scene.record();
+    record.upholds_invariants(&[job]);
+    assert_eq!(
+        status(record.job(job)),
+        JobStatus::Queued,
+        "after {moments:?}: {ended:?}"
+    );
+    scene.succeeds(&["jobs", "retry", &job.to_string()]);
+    let record = scene.record();
+    record.upholds_invariants(&[job]);
+    assert_recovered(&scene, &record, Point::MidTurn, job, run);
+    assert_eq!(record.job(job).starts(), 2);
+    assert_eq!(status(record.job(job)), JobStatus::Succeeded);
+}
+
+/// The shim dies with dogwatch, and nobody is left who would end the agent by asking it.
+#[test]
+fn a_tree_that_lost_its_shim_too_is_gone_before_the_next_run_starts() {
+    let scene = Scene::new();
+    let running = brought_to(&scene, Point::MidTurn, &["run", "write the file"]);
+    let record = scene.record();
+    let job = record.only_job().id;
+    let first = record.last_run(job);
+    let shims = scene.home.data().join(format!("work/{first}/shims/001"));
+    let shim = ShimFile::read(&shims)
+        .expect("a readable note")
+        .expect("there is a shim")
+        .shim;
+    kill_alone(running);
+    kill(Pid::from_raw(shim.pid), Signal::SIGKILL).expect("the shim runs");
+
+    let retried = ["jobs", "retry", &job.to_string()];
+    let second = brought_to(&scene, Point::MidTurn, &retried);
+    assert_eq!(scene.processes_of(first), []);
+    kill_with_all(second);
+    scene.let_go();
+    scene.succeeds(&retried);
+    let record = scene.record();
+    record.upholds_invariants(&[job]);
+    assert_recovered(&scene, &record, Point::MidTurn, job, first);
+    assert_eq!(status(record.job(job)), JobStatus::Succeeded);
 }

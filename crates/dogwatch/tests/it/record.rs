@@ -15,6 +15,8 @@ use dogwatch_store::{
 };
 use dogwatch_store_sqlite::{SqliteReader, SqliteStore};
 use dogwatch_supervisor::os::clock::{SystemClock, SystemEntropy};
+use dogwatch_workspace::{ObjectId, Vault, snapshot};
+use tempfile::TempDir;
 
 /// How many items a test may have; more would be cut off by the page.
 const ALL: u32 = 200;
@@ -105,6 +107,18 @@ impl Record {
     pub(crate) fn last_run(&self, job: JobId) -> RunId {
         let runs = &self.job(job).runs;
         runs.last().expect("a run was started").id
+    }
+
+    /// A tree of a run of a job, written out.
+    #[track_caller]
+    pub(crate) fn restored(&self, job: JobId, tree: &str) -> TempDir {
+        let vault = Vault::open(&self.data, self.job(job).project)
+            .expect("the vault opens")
+            .expect("there is a vault");
+        let tree = ObjectId::from_hex(tree.as_bytes()).expect("an object id");
+        let place = tempfile::tempdir().expect("a temporary directory");
+        snapshot::restore(&vault, tree, place.path()).expect("the tree is in the vault");
+        place
     }
 
     /// Invariants 1 to 6 of the design, for everything on record, and what follows from them for bundles and workspaces.

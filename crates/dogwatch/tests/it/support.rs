@@ -150,9 +150,7 @@ impl Case {
     pub(crate) fn result(&self, ended: &Ended) -> Finished {
         let result = ended.result();
         let bundle = PathBuf::from(result["bundle"].as_str().expect("a bundle"));
-        let keys = load_trusted_keys(&self.home.data()).expect("the trusted keys");
-        let verification = verify(&bundle, &keys);
-        assert!(verification.valid, "{:?}\n{ended:?}", verification.findings);
+        self.verified(&bundle);
         let run = result["run_id"].as_str().expect("a run").to_owned();
         let alive = processes_with_env("DOGWATCH_RUN_ID", &run).expect("/proc");
         assert_eq!(alive, [], "of run {run}\n{ended:?}");
@@ -170,6 +168,18 @@ impl Case {
         assert_eq!(last["kind"], "run.ended.v1");
         assert_eq!(last["data"]["outcome"], finished.result["outcome"]);
         finished
+    }
+
+    /// A bundle, sealed with the key of this home, and nothing in it changed since.
+    #[track_caller]
+    pub(crate) fn verified(&self, bundle: &Path) {
+        let keys = load_trusted_keys(&self.home.data()).expect("the trusted keys");
+        let verification = verify(bundle, &keys);
+        assert!(
+            verification.valid,
+            "{bundle:?}: {:?}",
+            verification.findings
+        );
     }
 
     /// What came of a run that ended so: exit code, outcome, code of the failure.

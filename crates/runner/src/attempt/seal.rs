@@ -77,6 +77,7 @@ impl Attempt<'_> {
                 },
             })
             .await?;
+        crash_point!("runner.before_clean_up");
         let keep = prepared
             .as_ref()
             .is_some_and(|prepared| prepared.keep_workspace);

@@ -18,11 +18,7 @@ fn git_check() -> Check {
             "git",
             format!("{version} ({} or newer is needed)", git::MINIMUM_VERSION),
         ),
-        Err(error) => Check::fail(
-            "git",
-            chain(&error),
-            format!("install git {} or newer", git::MINIMUM_VERSION),
-        ),
+        Err(error) => Check::fail("git", chain(&error), "nothing can be run without it"),
     }
 }
 

@@ -18,7 +18,10 @@ fn an_agent_that_does_nothing_is_told_so_and_fails_in_the_end() {
     assert_eq!(finished.result["failure"]["class"], "gate");
     assert_eq!(finished.result["job_status"], "failed");
     assert_eq!(finished.result["turns"], 2);
-    assert_eq!(finished.gate("diff_scope"), [("failed", "empty_diff"), ("failed", "empty_diff")]);
+    assert_eq!(
+        finished.gate("diff_scope"),
+        [("failed", "empty_diff"), ("failed", "empty_diff")]
+    );
     let prompt = fs::read_to_string(finished.bundle.turn(2).prompt()).unwrap();
     assert!(prompt.contains("nothing was changed"), "{prompt}");
 }
@@ -36,7 +39,11 @@ fn doing_nothing_is_a_success_where_the_contract_allows_it() {
 fn an_agent_that_exits_with_a_code() {
     let case = Case::new(json!([{"actions": [made(), {"exit": {"code": 7}}]}]));
     let finished = case.expect(&case.run(), 1, "failed", "agent_exit");
-    assert!(finished.reason().contains("exited with code 7"), "{}", finished.reason());
+    assert!(
+        finished.reason().contains("exited with code 7"),
+        "{}",
+        finished.reason()
+    );
     assert_eq!(finished.turn(1)["exit_code"], 7);
     // It fails, and its work is kept.
     assert!(finished.patch().contains("+made"));
@@ -46,7 +53,11 @@ fn an_agent_that_exits_with_a_code() {
 fn an_agent_that_crashes() {
     let case = Case::new(json!([{"actions": [made(), "abort"]}]));
     let finished = case.expect(&case.run(), 1, "failed", "agent_signal");
-    assert!(finished.reason().contains("signal 6 ended the agent"), "{}", finished.reason());
+    assert!(
+        finished.reason().contains("signal 6 ended the agent"),
+        "{}",
+        finished.reason()
+    );
     assert!(finished.patch().contains("+made"));
 }
 
@@ -54,12 +65,20 @@ fn an_agent_that_crashes() {
 fn an_agent_that_kills_itself() {
     let case = Case::of_command(&["sh", "-c", "kill -9 $$"]);
     let finished = case.expect(&case.run(), 1, "failed", "agent_signal");
-    assert!(finished.reason().contains("signal 9 ended the agent"), "{}", finished.reason());
+    assert!(
+        finished.reason().contains("signal 9 ended the agent"),
+        "{}",
+        finished.reason()
+    );
 }
 
 #[test]
 fn done_does_not_count_with_a_bad_exit() {
-    let case = Case::of_command(&["sh", "-c", "echo '{\"status\": \"done\"}' > \"$DOGWATCH_RESPONSE_FILE\"; exit 3"]);
+    let case = Case::of_command(&[
+        "sh",
+        "-c",
+        "echo '{\"status\": \"done\"}' > \"$DOGWATCH_RESPONSE_FILE\"; exit 3",
+    ]);
     let finished = case.expect(&case.run(), 1, "failed", "agent_exit");
     assert_eq!(finished.turn(1)["response_status"], "done");
 }
@@ -86,7 +105,11 @@ fn blocked_counts_with_any_exit_and_the_job_can_be_taken_up_again() {
 
 #[test]
 fn blocked_wins_over_a_bad_exit() {
-    let case = Case::of_command(&["sh", "-c", "echo '{\"status\": \"blocked\", \"summary\": \"help\"}' > \"$DOGWATCH_RESPONSE_FILE\"; exit 9"]);
+    let case = Case::of_command(&[
+        "sh",
+        "-c",
+        "echo '{\"status\": \"blocked\", \"summary\": \"help\"}' > \"$DOGWATCH_RESPONSE_FILE\"; exit 9",
+    ]);
     let finished = case.expect(&case.run(), 3, "blocked", "agent_blocked");
     assert_eq!(finished.reason(), "help");
     assert_eq!(finished.turn(1)["exit_code"], 9);
@@ -111,7 +134,10 @@ fn an_agent_may_go_on_with_a_task_of_its_own() {
         {"actions": [{"write": {"path": "other.txt", "content": "other\n"}}]},
     ]));
     let finished = case.expect_success(&case.run());
-    assert_eq!(finished.facts("turn.begun.v1")[1]["task"], "write the other half");
+    assert_eq!(
+        finished.facts("turn.begun.v1")[1]["task"],
+        "write the other half"
+    );
     let request = fs::read(finished.bundle.turn(2).request()).unwrap();
     let request: serde_json::Value = serde_json::from_slice(&request).unwrap();
     assert_eq!(request["task"], "do it");
@@ -125,12 +151,16 @@ fn an_agent_may_go_on_with_a_task_of_its_own() {
 
 #[test]
 fn an_agent_that_never_comes_to_an_end_runs_out_of_turns() {
-    let turn = json!({"actions": [made()], "respond": {"status": "continue"}});
+    let turn = json!({"actions": [made()], "respond": {"status": "continue", "summary": "more"}});
     let case = Case::new(json!([turn, turn, turn, turn]));
     let ended = case.run_contract(json!({"limits": {"max_turns": 3}}));
     let finished = case.expect(&ended, 1, "failed", "max_turns");
     assert_eq!(finished.result["failure"]["class"], "limit");
     assert_eq!(finished.result["turns"], 3);
-    assert!(finished.reason().contains("max_turns=3"), "{}", finished.reason());
+    assert!(
+        finished.reason().contains("max_turns=3"),
+        "{}",
+        finished.reason()
+    );
     assert!(finished.gate("diff_scope").is_empty());
 }

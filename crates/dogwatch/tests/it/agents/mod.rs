@@ -8,3 +8,4 @@ mod liveness;
 mod output;
 mod processes;
 mod responses;
+mod sabotage;

@@ -22,22 +22,37 @@ fn shell(command: &str) -> Value {
 
 #[test]
 fn a_response_that_is_not_json() {
-    refused_response(json!([]), json!({"raw": "{\"status\": \"done\""}), "is not valid");
+    refused_response(
+        json!([]),
+        json!({"raw": "{\"status\": \"done\""}),
+        "is not valid",
+    );
     refused_response(json!([]), json!({"raw": ""}), "is not valid");
     refused_response(json!([]), json!({"raw": "done"}), "is not valid");
 }
 
 #[test]
 fn a_response_with_unknown_fields_or_statuses() {
-    refused_response(json!([]), json!({"raw": "{\"status\": \"finished\"}"}), "finished");
-    refused_response(json!([]), json!({"raw": "{\"status\": \"done\", \"sumary\": \"\"}"}), "sumary");
+    refused_response(
+        json!([]),
+        json!({"raw": "{\"status\": \"finished\"}"}),
+        "finished",
+    );
+    refused_response(
+        json!([]),
+        json!({"raw": "{\"status\": \"done\", \"sumary\": \"\"}"}),
+        "sumary",
+    );
 }
 
 #[test]
 fn a_malformed_response_is_kept_as_evidence() {
     let case = Case::new(json!([{"respond": {"raw": "not JSON"}}]));
     let finished = case.expect(&case.run(), 1, "failed", "response_malformed");
-    assert_eq!(fs::read(finished.bundle.turn(1).response()).unwrap(), b"not JSON");
+    assert_eq!(
+        fs::read(finished.bundle.turn(1).response()).unwrap(),
+        b"not JSON"
+    );
 }
 
 #[test]
@@ -48,7 +63,13 @@ fn a_response_that_is_too_large() {
     }]));
     let ended = case.run_contract(json!({"limits": {"response_bytes": 2048}}));
     let finished = case.expect(&ended, 1, "failed", "response_malformed");
-    assert!(finished.reason().contains("larger than response_bytes=2048"), "{}", finished.reason());
+    assert!(
+        finished
+            .reason()
+            .contains("larger than response_bytes=2048"),
+        "{}",
+        finished.reason()
+    );
 }
 
 #[test]
@@ -56,8 +77,14 @@ fn a_response_that_is_no_regular_file() {
     for (make, reason) in [
         ("mkfifo \"$DOGWATCH_RESPONSE_FILE\"", "not a regular file"),
         ("mkdir \"$DOGWATCH_RESPONSE_FILE\"", "not a regular file"),
-        ("ln -s /etc/passwd \"$DOGWATCH_RESPONSE_FILE\"", "cannot be opened"),
-        ("ln -s /dev/zero \"$DOGWATCH_RESPONSE_FILE\"", "cannot be opened"),
+        (
+            "ln -s /etc/passwd \"$DOGWATCH_RESPONSE_FILE\"",
+            "cannot be opened",
+        ),
+        (
+            "ln -s /dev/zero \"$DOGWATCH_RESPONSE_FILE\"",
+            "cannot be opened",
+        ),
     ] {
         refused_response(shell(make), json!("none"), reason);
     }
