@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::path::Path;
 
 use dogwatch_api::Problem;
 use serde_json::json;
@@ -37,6 +38,13 @@ impl CliError {
             cause = error.source();
         }
         Self::new(code, message)
+    }
+
+    /// Names the file that is wrong.
+    #[must_use]
+    pub(crate) fn in_file(mut self, path: &Path) -> Self {
+        self.message = format!("{}: {}", path.display(), self.message);
+        self
     }
 
     #[must_use]

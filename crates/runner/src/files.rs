@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
+use dogwatch_bundle::BundleLayout;
 use tokio::task::spawn_blocking;
 
 use crate::error::RunnerError;
@@ -16,6 +17,19 @@ pub(crate) fn make_private(directory: &Path) -> Result<(), RunnerError> {
         .mode(0o700)
         .create(directory)
         .map_err(RunnerError::file("create", directory))
+}
+
+/// The directories every bundle has.
+pub(crate) fn make_bundle(bundle: &BundleLayout) -> Result<(), RunnerError> {
+    for directory in [
+        bundle.root().to_owned(),
+        bundle.turns(),
+        bundle.gates(),
+        bundle.reports(),
+    ] {
+        make_private(&directory)?;
+    }
+    Ok(())
 }
 
 /// A whole file, on disk before this returns.

@@ -16,6 +16,7 @@ mod project;
 mod recorder;
 mod recover;
 mod runner;
+mod work_directory;
 
 pub use attempt::Finished;
 pub use error::RunnerError;

@@ -235,7 +235,7 @@ limits! {
         wall_ms: Milliseconds, Runner, [7_200_000, 7_200_000, 7_200_000], min 1_000, "wall_clock";
         /// How long a gate may take that has no timeout of its own.
         gate_timeout_ms: Milliseconds, Gates, [600_000, 600_000, 600_000], min 100, "gate_timeout";
-        /// How much of each output stream of a turn is kept; the rest is counted.
+        /// How much of each output stream of a turn is kept from its beginning. Of the rest the last 64 KiB are kept too; what is between is counted.
         output_bytes: Bytes, Supervisor, [16 << 20, 16 << 20, 16 << 20], min 1_024, "output_truncated";
         /// How long a process tree has between being asked to end and being killed.
         kill_grace_ms: Milliseconds, Supervisor, [2_000, 2_000, 2_000], min 1, "kill_grace_elapsed";

@@ -199,7 +199,7 @@ fn read_draft(context: &Context, args: &RunArgs) -> Result<ContractDraft, CliErr
     } else {
         ContractDraft::from_toml(&text)
     };
-    draft.map_err(|error| contract_error(&error))
+    draft.map_err(|error| contract_error(&error).in_file(&path))
 }
 
 fn expand(draft: &ContractDraft, config: &Config, base: ObjectId) -> Result<Expanded, CliError> {

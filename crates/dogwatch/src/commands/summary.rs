@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use dogwatch_core::failure::Failure;
 use dogwatch_core::job::{Assurance, Job, JobStatus, RunOutcome};
 use dogwatch_runner::{Finished, Recovery};
 use serde_json::json;
 
+use super::reading::print_failure;
 use super::story;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -92,15 +92,6 @@ const fn headline(outcome: RunOutcome) -> &'static str {
         RunOutcome::TimedOut => "timed out",
         RunOutcome::Orphaned => "orphaned",
     }
-}
-
-fn print_failure(failure: &Failure) {
-    print(&format!(
-        "why          {} [{}]",
-        plain(&failure.reason),
-        failure.code
-    ));
-    print(&format!("what to do   {}", plain(&failure.next_action)));
 }
 
 fn print_changes(finished: &Finished) {

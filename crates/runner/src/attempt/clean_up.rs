@@ -1,36 +1,19 @@
 //! Clearing a run's workspace away. Whatever happens here, the outcome stands.
 
 use dogwatch_api::CleanUpRun;
-use dogwatch_core::job::{Cleanup, CleanupState};
-use dogwatch_workspace::Trash;
+use dogwatch_core::job::CleanupState;
 
 use super::Attempt;
 use crate::error::RunnerError;
-use crate::files::blocking;
+use crate::work_directory;
 
 impl Attempt<'_> {
     /// Removes the workspace, unless someone wants it kept, and puts on record which.
     pub(super) async fn clean_up(&mut self, keep: bool) -> Result<CleanupState, RunnerError> {
         let cleanup = if keep {
-            Cleanup {
-                state: CleanupState::Kept,
-                ..Cleanup::PENDING
-            }
+            work_directory::KEPT
         } else {
-            let work = self.parts.layout.work(self.run);
-            let data = self.parts.layout.root().to_owned();
-            let removed = blocking(move || Trash::of(&data).remove(&work)).await;
-            match removed {
-                Ok(()) => Cleanup {
-                    state: CleanupState::Removed,
-                    ..Cleanup::PENDING
-                },
-                Err(error) => Cleanup {
-                    state: CleanupState::Failed,
-                    hook_error: None,
-                    removal_error: Some(dogwatch_core::failure::clip(&error.to_string(), 600)),
-                },
-            }
+            work_directory::remove(&self.parts.layout, self.run).await
         };
         let state = cleanup.state;
         self.parts

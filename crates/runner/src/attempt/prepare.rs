@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::Attempt;
 use crate::error::RunnerError;
-use crate::files::{blocking, make_private, write_durably};
+use crate::files::{blocking, make_bundle, write_durably};
 use crate::heartbeat::Pulse;
 use crate::profile::load_project_config;
 use crate::project::ProjectRecord;
@@ -217,14 +217,7 @@ fn open_bundle(
     contract: &[u8],
     profile: &[u8],
 ) -> Result<JournalWriter, RunnerError> {
-    for directory in [
-        bundle.root().to_owned(),
-        bundle.turns(),
-        bundle.gates(),
-        bundle.reports(),
-    ] {
-        make_private(&directory)?;
-    }
+    make_bundle(bundle)?;
     for (path, bytes) in [(bundle.contract(), contract), (bundle.profile(), profile)] {
         write_durably(&path, bytes)?;
     }

@@ -195,6 +195,8 @@ fn text_of_an_agent_never_controls_the_terminal() {
             .chars()
             .find(|letter| letter.is_control() && *letter != '\n');
         assert_eq!(control, None, "{shown:?}");
+        let forged = shown.lines().any(|line| line.starts_with("succeeded"));
+        assert!(!forged, "{shown}");
     }
 }
 
