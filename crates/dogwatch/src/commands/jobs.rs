@@ -5,6 +5,7 @@ use dogwatch_api::{CancelJob, ControlPlane, JobRef, RetryJob};
 use dogwatch_config::FlagValues;
 use dogwatch_core::ids::JobId;
 use dogwatch_core::job::JobStatus;
+use dogwatch_runner::Recovered;
 
 use super::run::{finish, observer};
 use super::{reading, summary};
@@ -90,6 +91,13 @@ async fn retry(context: &Context, text: &str) -> Result<Exit, CliError> {
     let local = Local::open(context, lock, FlagValues::default(), observer.clone()).await?;
     summary::recovery(&local.recovery);
     let id = job_named(&local, text).await?;
+    let finished_by_recovery =
+        |recovered: &Recovered| recovered.job == id && recovered.status == JobStatus::Succeeded;
+    if local.recovery.recovered.iter().any(finished_by_recovery) {
+        // The run had come to its end before the crash, so there is nothing left to try again.
+        let job = local.user.job(id).await?;
+        return Ok(summary::not_run(context, &job, JobStatus::Succeeded));
+    }
     let retried = local
         .user
         .retry(RetryJob {
