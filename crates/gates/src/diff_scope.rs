@@ -109,6 +109,7 @@ fn unescaped(path: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use dogwatch_workspace::diff::Status;
+    use dogwatch_workspace::tree::escape_component;
 
     fn contract(allowed: &[&str], forbidden: &[&str], allow_empty: bool) -> Contract {
         let draft = dogwatch_core::contract::ContractDraft::from_json(
@@ -161,7 +162,9 @@ mod tests {
     #[test]
     fn an_escaped_name_is_judged_by_the_name_the_agent_gave_it() {
         let contract = contract(&["**"], &["**/.git/**"], false);
-        let report = diff_scope(&contract, "t", &changed(&["vendor/dw%2Egit/config"]));
+        let stored = escape_component(b".git", false).into_owned();
+        let path = format!("vendor/{}/config", String::from_utf8(stored).unwrap());
+        let report = diff_scope(&contract, "t", &changed(&[&path]));
         assert_eq!(report.code, "path_forbidden");
         assert!(
             report.output_tail.contains("vendor/.git/config"),
