@@ -125,14 +125,18 @@ impl Attempt<'_> {
     /// Turns and gates, until there is nothing more to do.
     async fn work(&mut self, prepared: &mut Prepared) -> Result<Conclusion, RunnerError> {
         let limits = self.contract.limits.clone();
-        let mut step = match before_turn(self.recorder.state(), &limits, self.parts.clock.now()) {
-            Some(end) => end,
-            None => Step::Turn { next_task: None },
-        };
+        let mut step = Step::Turn { next_task: None };
         loop {
             self.receive_orders().await?;
             step = match step {
                 Step::Turn { next_task } => {
+                    // Orders and the wall clock may have come between the last decision and now.
+                    if let Some(end) =
+                        before_turn(self.recorder.state(), &limits, self.parts.clock.now())
+                    {
+                        step = end;
+                        continue;
+                    }
                     if let Some(task) = next_task {
                         prepared.current_task = task;
                     }
@@ -140,10 +144,7 @@ impl Attempt<'_> {
                 }
                 Step::Restart { backoff } => {
                     self.wait(backoff).await?;
-                    match before_turn(self.recorder.state(), &limits, self.parts.clock.now()) {
-                        Some(end) => end,
-                        None => Step::Turn { next_task: None },
-                    }
+                    Step::Turn { next_task: None }
                 }
                 Step::Gates => {
                     self.recorder.enter(Phase::Gates).await?;
