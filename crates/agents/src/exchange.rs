@@ -28,7 +28,7 @@ impl Exchange {
         };
         fs::create_dir_all(&files.exchange).map_err(file("create", &files.exchange))?;
         let prompt = request.prompt();
-        let json = serde_json::to_vec_pretty(request).map_err(DriverError::Request)?;
+        let json = request.to_file().map_err(DriverError::Request)?;
         for (path, bytes) in [
             (&exchange.prompt, prompt.as_bytes()),
             (&exchange.request, &json),

@@ -47,10 +47,9 @@ impl Engine {
         request: &PolicyRequest,
     ) -> Decided {
         let decision = policy.decide_closed(request);
-        // The request is a flat record of strings and one digest, so it always has canonical bytes.
         let digest = request
             .digest()
-            .unwrap_or_else(|_| dogwatch_core::Sha256Digest::of(b""));
+            .expect("a flat record of strings and one digest has canonical bytes");
         Decided {
             id,
             action: request.action.as_str().to_owned(),

@@ -66,6 +66,11 @@ pub struct AgentRequest {
 }
 
 impl AgentRequest {
+    /// The bytes of the request file, which its digest in the journal is over.
+    pub fn to_file(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec_pretty(self)
+    }
+
     /// The same request as one text, for agents that take a prompt.
     pub fn prompt(&self) -> String {
         let mut text = String::new();

@@ -36,6 +36,11 @@ fn the_demo_feeds_a_failing_gate_back_and_seals_a_bundle_that_verifies() {
             "run.ended.v1"
         ]
     );
+    for (turn, begun) in (1..).zip(finished.facts("turn.begun.v1")) {
+        let request = std::fs::read(finished.bundle.turn(turn).request()).unwrap();
+        let digest = dogwatch_core::Sha256Digest::of(&request).to_string();
+        assert_eq!(begun["request"], digest.as_str(), "turn {turn}");
+    }
     for turn in [1, 2] {
         assert_eq!(finished.turn(turn)["status"], "completed");
         assert_eq!(finished.turn(turn)["response_status"], "done");

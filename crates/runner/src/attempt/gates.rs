@@ -142,7 +142,9 @@ impl Attempt<'_> {
         if !report.acceptance {
             self.set_aside(&report.gate, round)?;
         }
-        let bytes = serde_json::to_vec_pretty(report).unwrap_or_default();
+        let bytes = serde_json::to_vec_pretty(report)
+            .map_err(std::io::Error::from)
+            .map_err(RunnerError::file("encode", paths.result()))?;
         write_durably(&paths.result(), &bytes)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use dogwatch_agents::{TurnFiles, TurnInput, TurnReport};
+use dogwatch_agents::{DriverError, TurnFiles, TurnInput, TurnReport};
 use dogwatch_bundle::TurnPaths;
 use dogwatch_core::Sha256Digest;
 use dogwatch_core::failure::clip;
@@ -31,7 +31,7 @@ impl Attempt<'_> {
         self.recorder.enter(Phase::TurnPreparing).await?;
         let turn = self.recorder.state().turn_count() + 1;
         let input = self.turn_input(prepared, turn)?;
-        let request = serde_json::to_vec(&input.request).unwrap_or_default();
+        let request = input.request.to_file().map_err(DriverError::Request)?;
         self.recorder
             .record(RunEvent::TurnBegun(TurnBegun {
                 turn,
