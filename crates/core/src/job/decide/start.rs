@@ -16,6 +16,8 @@ pub(super) fn decide(
     fence(job, command.lease, command.epoch)?;
     match &job.state {
         JobState::Running { run } if *run == command.run => return Ok(Vec::new()),
+        // A run's id is its own for ever: what closed is not opened again under the same name.
+        JobState::Leased {} if job.run(command.run).is_some() => return Err(Refusal::WrongRun),
         JobState::Leased {} => {}
         other => {
             return Err(Refusal::WrongState {
