@@ -13,16 +13,10 @@ const LOCK: &str = "Cargo.lock";
 
 /// Packages that must not be in the lock file, not even for tests: names and what to do.
 /// `deny.toml` judges what is built; this also sees what is only locked.
-const NOT_LOCKED: [(&[&str], &str); 2] = [
-    (
-        &["openssl", "openssl-sys", "native-tls"],
-        "one TLS provider, rustls: choose the dependency's rustls feature",
-    ),
-    (
-        &["axum", "hyper", "reqwest", "tower"],
-        "nothing speaks HTTP yet: drop the dependency or its feature that brings it",
-    ),
-];
+const NOT_LOCKED: [(&[&str], &str); 1] = [(
+    &["openssl", "openssl-sys", "native-tls"],
+    "one TLS provider, rustls: choose the dependency's rustls feature",
+)];
 
 /// Checks the members' manifests and the lock file.
 pub(super) fn check(root: &Root, metadata: &Metadata) -> Result<Vec<Finding>> {

@@ -1,0 +1,1 @@
+//! Payloads by digest and output by offset, as files.
