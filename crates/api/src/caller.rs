@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use dogwatch_core::event::{Actor, Epoch, Via};
-use dogwatch_core::ids::{LeaseId, ProjectId, TokenId};
+use dogwatch_core::ids::{JobId, LeaseId, ProjectId, RunId, TokenId};
+use dogwatch_core::schemars;
 use serde::{Deserialize, Serialize};
 
 /// What a caller may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
+#[schemars(crate = "dogwatch_core::schemars")]
 pub enum Scope {
     /// Look.
     Read,
@@ -26,9 +30,44 @@ pub enum Scope {
     Agent,
 }
 
-/// The lease a caller's token is bound to.
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 7] = [
+        Self::Read,
+        Self::Submit,
+        Self::Operate,
+        Self::Approve,
+        Self::Admin,
+        Self::Runner,
+        Self::Agent,
+    ];
+
+    /// The name used on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Submit => "submit",
+            Self::Operate => "operate",
+            Self::Approve => "approve",
+            Self::Admin => "admin",
+            Self::Runner => "runner",
+            Self::Agent => "agent",
+        }
+    }
+
+    /// The scope of a name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
+/// The lease and the run an agent's token is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseClaim {
+    /// The job.
+    pub job: JobId,
+    /// The run: the token speaks for this one and sees no other.
+    pub run: RunId,
     /// The lease.
     pub lease: LeaseId,
     /// Its epoch.

@@ -146,7 +146,7 @@ impl JournalDraft {
             actor: self.actor,
             cause: self.cause,
             trace: self.trace,
-            project: self.project,
+            project: Some(self.project),
             job: self.job,
             run: Some(run),
             epoch: self.epoch,

@@ -3,6 +3,7 @@
 use dogwatch_core::event::EnvelopeError;
 use dogwatch_core::ids::RunId;
 use dogwatch_core::job::Refusal;
+use dogwatch_core::server::ServerRefusal;
 
 /// A store operation that did not happen. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +11,15 @@ pub enum StoreError {
     /// The state does not accept the command: asking again gives the same answer.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The server's own stream does not accept the command.
+    #[error(transparent)]
+    ServerRefused(#[from] ServerRefusal),
+    /// The run has another bundle already.
+    #[error("{run} has another bundle already")]
+    BundleConflict {
+        /// The run.
+        run: RunId,
+    },
     /// The idempotency key was used for another request.
     #[error("idempotency key `{key}` was used for a different request")]
     IdempotencyConflict {
@@ -72,6 +82,8 @@ impl StoreError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Refused(refusal) => refusal.code(),
+            Self::ServerRefused(refusal) => refusal.code(),
+            Self::BundleConflict { .. } => "bundle_conflict",
             Self::IdempotencyConflict { .. } => "idempotency_conflict",
             Self::JournalFork { .. } => "journal_fork",
             Self::JournalGap { .. } => "journal_gap",

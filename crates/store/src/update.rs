@@ -1,10 +1,13 @@
 //! One update of one job stream, with everything that rides in its transaction.
 
+use std::collections::BTreeMap;
+
 use dogwatch_core::Sha256Digest;
 use dogwatch_core::Timestamp;
 use dogwatch_core::event::{Actor, SealedEvent};
-use dogwatch_core::ids::{EventId, LeaseId, ProjectId, RunId};
+use dogwatch_core::ids::{EventId, LeaseId, MachineId, ProjectId, RunId};
 use dogwatch_core::job::{JobEvent, JobStream, Refusal};
+use dogwatch_core::server::{ServerEvent, ServerRefusal, ServerState};
 use serde_json::Value;
 
 /// What a decision leads to: events to append and the answer to give.
@@ -69,6 +72,13 @@ pub enum Side {
         /// The lease.
         lease: LeaseId,
     },
+    /// The files of a run's bundle, by path. A run has one bundle: declaring another is a conflict, the same again is not.
+    Bundle {
+        /// The run.
+        run: RunId,
+        /// The files.
+        files: BTreeMap<String, Sha256Digest>,
+    },
     /// Lines of a run's journal, exactly as the runner wrote them. Lines that are stored already are skipped.
     RunLines {
         /// The run.
@@ -114,4 +124,39 @@ pub struct Updated {
     pub reply: Value,
     /// Whether the answer was kept from an earlier request.
     pub replayed: bool,
+}
+
+/// The pure decision about the server's own stream. The backend may run it more than once before it commits.
+pub type DecideServer = Box<
+    dyn Fn(&ServerState, Timestamp) -> Result<Vec<ServerEvent>, ServerRefusal>
+        + Send
+        + Sync
+        + 'static,
+>;
+
+/// An update of the server's own stream.
+pub struct ServerUpdate {
+    /// What every event carries.
+    pub context: EventContext,
+    /// What a runner said, whole; kept by machine, replacing what it said before, and only where the decision has events.
+    pub runner: Option<(MachineId, Vec<u8>)>,
+    /// The decision.
+    pub decide: DecideServer,
+}
+
+impl std::fmt::Debug for ServerUpdate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerUpdate")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A committed update of the server's own stream.
+#[derive(Clone, Debug)]
+pub struct ServerUpdated {
+    /// The stream as it stands now.
+    pub state: ServerState,
+    /// The events that were appended, with their exact lines.
+    pub events: Vec<SealedEvent>,
 }

@@ -9,6 +9,7 @@ use super::acceptance::{self, AcceptanceDraft, read_acceptance};
 use super::reserved::{key_problems, reserve_contract_fields};
 use super::schema::contract_schema;
 use super::stored::MAX_ATTEMPTS;
+use super::timeout::Timeout;
 use super::{paths, validate};
 use crate::limits::LimitsDraft;
 use crate::strict::{Document, Fields, Problem, ProblemCode, Problems, index};
@@ -36,6 +37,18 @@ pub struct RetryDraft {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 3))]
     pub max_attempts: Option<u32>,
+}
+
+/// What a person has to look at, as a person writes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewDraft {
+    /// Whether nothing of the job executes before a person approves it; false if not given. Every start needs an approval of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approve_before_start: Option<bool>,
+    /// How long an approval waits for its decision before it counts as no; `24h` if not given, `0s` denies at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approval_timeout: Option<Timeout>,
 }
 
 /// A contract as a person writes it: what is left out has a default.
@@ -78,6 +91,9 @@ pub struct ContractDraft {
     /// How often the job is tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryDraft>,
+    /// What a person has to look at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<ReviewDraft>,
 }
 
 /// A contract that is refused, with everything that is wrong with it.
@@ -111,6 +127,7 @@ impl ContractDraft {
             containment: None,
             limits: None,
             retry: None,
+            review: None,
         }
     }
 
@@ -169,6 +186,10 @@ impl ContractDraft {
                 .map(|limits| LimitsDraft::read(&limits, problems)),
             retry: fields.object("retry", problems).map(|retry| RetryDraft {
                 max_attempts: retry.optional("max_attempts", problems),
+            }),
+            review: fields.object("review", problems).map(|review| ReviewDraft {
+                approve_before_start: review.optional("approve_before_start", problems),
+                approval_timeout: review.optional("approval_timeout", problems),
             }),
         }
     }

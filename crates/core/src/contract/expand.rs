@@ -2,7 +2,8 @@
 
 use super::acceptance::{AcceptanceDraft, check_all};
 use super::draft::{ContractDraft, ContractError};
-use super::stored::{Contract, Retry};
+use super::stored::{Contract, DEFAULT_APPROVAL_MS, Retry, Review};
+use super::timeout::Timeout;
 use super::validate::{self, is_object_id};
 use crate::limits::{self, LimitLayer, LimitOrigin, ModelClass, ResolvedLimits};
 use crate::strict::{Problem, ProblemCode, Problems};
@@ -92,8 +93,19 @@ impl ContractDraft {
                     .and_then(|retry| retry.max_attempts)
                     .unwrap_or(1),
             },
+            review: self.review(),
         };
         Ok(Expanded { contract, limits })
+    }
+
+    fn review(&self) -> Review {
+        let draft = self.review.clone().unwrap_or_default();
+        Review {
+            approve_before_start: draft.approve_before_start.unwrap_or(false),
+            approval_ms: draft
+                .approval_timeout
+                .map_or(DEFAULT_APPROVAL_MS, Timeout::as_millis),
+        }
     }
 
     fn limits(&self, context: &ContractContext, problems: &mut Problems) -> Option<ResolvedLimits> {

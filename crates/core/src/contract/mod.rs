@@ -20,12 +20,15 @@ mod tests;
 pub use acceptance::{Acceptance, AcceptanceDraft, GateCommand, read_acceptance};
 pub use draft::{
     CONTRACT_SCHEMA, Containment, ContractDraft, ContractError, MAX_TASK_BYTES, RetryDraft,
+    ReviewDraft,
 };
 pub use expand::{ContractContext, Expanded};
 pub use paths::{PathRuleError, PathRules, PathVerdict};
 pub use reserved::{NOT_ENFORCED_FIELDS, key_problems};
 pub use schema::{contract_schema, stored_contract_schema};
-pub use stored::{Contract, MAX_ATTEMPTS, Retry, StoredContract, StoredContractError};
+pub use stored::{
+    Contract, DEFAULT_APPROVAL_MS, MAX_ATTEMPTS, Retry, Review, StoredContract, StoredContractError,
+};
 pub use timeout::{ParseTimeoutError, Timeout};
 pub use validate::{is_name, is_object_id};
 

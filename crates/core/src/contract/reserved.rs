@@ -12,7 +12,6 @@ pub const NOT_ENFORCED_FIELDS: &[(&str, &[&str])] = &[
     ("required_outputs", &[]),
     ("setup", &[]),
     ("permissions", &["filesystem", "shell", "network", "tools"]),
-    ("review", &[]),
     ("environment", &[]),
     (
         "output",

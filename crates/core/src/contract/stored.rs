@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::acceptance::{Acceptance, AcceptanceDraft};
-use super::draft::{CONTRACT_SCHEMA, Containment, ContractDraft, RetryDraft};
+use super::draft::{CONTRACT_SCHEMA, Containment, ContractDraft, RetryDraft, ReviewDraft};
 use super::paths::{PathRuleError, PathRules};
+use super::timeout::Timeout;
 use super::validate::is_object_id;
 use crate::canonical::{self, CanonicalError, Sha256Digest};
 use crate::limits::{LIMITS, Limits};
@@ -21,6 +22,19 @@ pub struct Retry {
     /// How many runs a job may have in all.
     #[schemars(range(min = 1, max = 3))]
     pub max_attempts: u32,
+}
+
+/// How long an approval waits for its decision if nobody says otherwise, in milliseconds: a day.
+pub const DEFAULT_APPROVAL_MS: u64 = 86_400_000;
+
+/// What a person has to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Review {
+    /// Whether nothing of the job executes before a person approves it.
+    pub approve_before_start: bool,
+    /// How long an approval of this job waits for its decision before it counts as no, in milliseconds. 0 denies at once.
+    pub approval_ms: u64,
 }
 
 /// A contract with every default in.
@@ -54,6 +68,8 @@ pub struct Contract {
     pub limits: Limits,
     /// How often the job is tried.
     pub retry: Retry,
+    /// What a person has to look at.
+    pub review: Review,
 }
 
 /// The bytes of a contract and their hash. The hash is over exactly these bytes and is never taken from a struct.
@@ -120,6 +136,10 @@ impl Contract {
             limits: Some((&self.limits).into()),
             retry: Some(RetryDraft {
                 max_attempts: Some(self.retry.max_attempts),
+            }),
+            review: Some(ReviewDraft {
+                approve_before_start: Some(self.review.approve_before_start),
+                approval_timeout: Some(Timeout::from_millis(self.review.approval_ms)),
             }),
         }
     }

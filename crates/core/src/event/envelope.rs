@@ -55,13 +55,18 @@ pub enum StreamId {
     Job(JobId),
     /// The journal of a run.
     Run(RunId),
+    /// The control stream of the server itself: tokens, runners, starts.
+    Server,
 }
+
+/// The name of the server's own stream.
+const SERVER_STREAM: &str = "server";
 
 impl StreamId {
     /// The chain an entry of this stream is part of.
     pub const fn domain(self) -> ChainDomain {
         match self {
-            Self::Job(_) => ChainDomain::Control,
+            Self::Job(_) | Self::Server => ChainDomain::Control,
             Self::Run(_) => ChainDomain::Journal,
         }
     }
@@ -82,6 +87,7 @@ impl fmt::Display for StreamId {
         match self {
             Self::Job(id) => id.fmt(f),
             Self::Run(id) => id.fmt(f),
+            Self::Server => f.write_str(SERVER_STREAM),
         }
     }
 }
@@ -90,7 +96,9 @@ impl std::str::FromStr for StreamId {
     type Err = crate::ids::ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.starts_with(RunId::PREFIX) {
+        if text == SERVER_STREAM {
+            Ok(Self::Server)
+        } else if text.starts_with(RunId::PREFIX) {
             text.parse().map(Self::Run)
         } else {
             text.parse().map(Self::Job)
@@ -113,14 +121,15 @@ impl<'de> Deserialize<'de> for StreamId {
 }
 
 /// One event as it is stored: what happened, to what, by whom, because of what, after what.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
     /// [`ENVELOPE_VERSION`].
     pub v: u32,
     /// The event's own id.
     pub id: EventId,
-    /// The stream it belongs to.
+    /// The stream it belongs to: a job's id, a run's id, or `server`.
+    #[schemars(with = "String")]
     pub stream: StreamId,
     /// Its position in the stream, from 1, without gaps.
     pub seq: u64,
@@ -134,8 +143,8 @@ pub struct Envelope {
     pub cause: Option<EventId>,
     /// The W3C `traceparent` of the request that led to it.
     pub trace: Option<String>,
-    /// The project.
-    pub project: ProjectId,
+    /// The project, where one is concerned.
+    pub project: Option<ProjectId>,
     /// The job, where one is concerned.
     pub job: Option<JobId>,
     /// The run, where one is concerned.

@@ -1,10 +1,11 @@
 //! Folding events into state. Total: an event that the state does not accept changes nothing, so a terminal job stays terminal.
 
-use super::event::{JobEvent, Submitted};
+use super::approval::{ApprovalDecision, ApprovalState};
+use super::event::{GoOn, JobEvent, Submitted};
 use super::lease::LeaseState;
 use super::state::{CancelRequest, Job, JobState, JobStream};
 use crate::event::Epoch;
-use crate::ids::{LeaseId, RunId};
+use crate::ids::{ApprovalId, LeaseId, RunId};
 use crate::time::Timestamp;
 
 impl JobStream {
@@ -31,17 +32,25 @@ fn submitted(facts: &Submitted, at: Timestamp) -> Job {
         base: facts.base.clone(),
         contract: facts.contract,
         priority: facts.priority,
+        not_before: facts.not_before,
         deadline: facts.deadline,
         max_attempts: facts.max_attempts,
         retry_of: facts.retry_of,
         first_attempt: facts.first_attempt,
+        exact: facts.exact,
+        approval: facts.approval,
+        trace: facts.trace.clone(),
+        context: facts.context,
         state: JobState::Queued {
-            not_before: facts.not_before,
             reason: None,
+            backoff_ms: None,
+            since: at,
+            goes_on: facts.goes_on.clone(),
         },
         epoch: Epoch::default(),
         lease: None,
         runs: Vec::new(),
+        approvals: Vec::new(),
         cancel: None,
         created_at: at,
         updated_at: at,
@@ -60,7 +69,10 @@ fn apply_to_job(job: &mut Job, event: &JobEvent, at: Timestamp) {
         JobEvent::LeaseGranted { lease } => {
             let granted = lease.epoch > job.epoch
                 && job.active_lease().is_none()
-                && become_state(job, JobState::Leased {});
+                && {
+                    let goes_on = goes_on(&job.state);
+                    become_state(job, JobState::Leased { goes_on })
+                };
             if granted {
                 job.epoch = lease.epoch;
                 job.lease = Some(lease.clone());
@@ -98,16 +110,107 @@ fn apply_to_job(job: &mut Job, event: &JobEvent, at: Timestamp) {
             }
             None => false,
         },
+        JobEvent::RunResumed { run, lease, epoch } => {
+            let resumed = job.open_run().is_some_and(|open| open.id == *run)
+                && become_state(job, JobState::Running { run: *run });
+            if resumed && let Some(header) = run_mut(job, *run) {
+                header.lease = *lease;
+                header.epoch = *epoch;
+            }
+            resumed
+        }
+        JobEvent::Message { run, .. } => job.open_run().is_some_and(|open| open.id == *run),
+        JobEvent::AwaitingApproval { approval } => {
+            let goes_on = goes_on(&job.state);
+            become_state(
+                job,
+                JobState::AwaitingApproval {
+                    approval: *approval,
+                    goes_on,
+                },
+            )
+        }
+        JobEvent::Parked {
+            run,
+            machine,
+            reason,
+            until,
+            approval,
+        } => become_state(
+            job,
+            JobState::Parked {
+                run: *run,
+                machine: *machine,
+                reason: *reason,
+                until: *until,
+                approval: *approval,
+                due: false,
+            },
+        ),
+        JobEvent::Due {} => match &mut job.state {
+            JobState::Queued {
+                backoff_ms: backoff @ Some(_),
+                ..
+            } => {
+                *backoff = None;
+                true
+            }
+            JobState::Parked {
+                due: due @ false, ..
+            } => {
+                *due = true;
+                true
+            }
+            _ => false,
+        },
+        JobEvent::Expired {} => become_state(job, JobState::Expired {}),
+        JobEvent::ApprovalRequested(approval) => {
+            let new = job.approval(approval.id).is_none() && !job.state.status().is_terminal();
+            if new {
+                job.approvals.push(approval.clone());
+            }
+            new
+        }
+        JobEvent::ApprovalApproved { approval, decision } => {
+            decided(job, *approval, ApprovalState::Approved, Some(decision))
+        }
+        JobEvent::ApprovalRejected { approval, decision } => {
+            decided(job, *approval, ApprovalState::Rejected, Some(decision))
+        }
+        JobEvent::ApprovalExpired { approval } => {
+            decided(job, *approval, ApprovalState::Expired, None)
+        }
+        JobEvent::ApprovalSuperseded { approval, reason } => {
+            let left = move_approval(
+                job,
+                *approval,
+                &[ApprovalState::Pending, ApprovalState::Approved],
+                ApprovalState::Superseded,
+            );
+            if left && let Some(approval) = approval_mut(job, *approval) {
+                approval.superseded = Some(reason.clone());
+            }
+            left
+        }
+        JobEvent::ApprovalUsed { approval } => move_approval(
+            job,
+            *approval,
+            &[ApprovalState::Approved],
+            ApprovalState::Used,
+        ),
         JobEvent::Requeued {
             reason,
-            not_before,
             max_attempts,
+            backoff_ms,
+            goes_on,
         } => {
             let queued = become_state(
                 job,
                 JobState::Queued {
-                    not_before: *not_before,
                     reason: Some(reason.clone()),
+                    backoff_ms: *backoff_ms,
+                    since: at,
+                    goes_on: goes_on.clone(),
                 },
             );
             if queued {
@@ -116,7 +219,8 @@ fn apply_to_job(job: &mut Job, event: &JobEvent, at: Timestamp) {
             queued
         }
         JobEvent::CancelRequested { reason } => {
-            let waiting = job.active_lease().is_some() && job.cancel.is_none();
+            let held = job.active_lease().is_some() || matches!(job.state, JobState::Parked { .. });
+            let waiting = held && job.cancel.is_none();
             if waiting {
                 job.cancel = Some(CancelRequest {
                     reason: reason.clone(),
@@ -169,6 +273,50 @@ fn become_state(job: &mut Job, next: JobState) -> bool {
         job.state = next;
     }
     legal
+}
+
+/// What the next run of a job that waits continues.
+fn goes_on(state: &JobState) -> Option<GoOn> {
+    match state {
+        JobState::Queued { goes_on, .. } | JobState::AwaitingApproval { goes_on, .. } => {
+            goes_on.clone()
+        }
+        _ => None,
+    }
+}
+
+fn decided(
+    job: &mut Job,
+    id: ApprovalId,
+    to: ApprovalState,
+    decision: Option<&ApprovalDecision>,
+) -> bool {
+    let moved = move_approval(job, id, &[ApprovalState::Pending], to);
+    if moved && let Some(approval) = approval_mut(job, id) {
+        approval.decision = decision.cloned();
+    }
+    moved
+}
+
+fn move_approval(
+    job: &mut Job,
+    id: ApprovalId,
+    from: &[ApprovalState],
+    to: ApprovalState,
+) -> bool {
+    match approval_mut(job, id) {
+        Some(approval) if from.contains(&approval.state) => {
+            approval.state = to;
+            true
+        }
+        Some(_) | None => false,
+    }
+}
+
+fn approval_mut(job: &mut Job, id: ApprovalId) -> Option<&mut super::approval::Approval> {
+    job.approvals
+        .iter_mut()
+        .find(|approval| approval.id == id)
 }
 
 fn end_lease(job: &mut Job, id: LeaseId, epoch: Epoch, end: LeaseState) -> bool {

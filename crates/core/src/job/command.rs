@@ -1,10 +1,13 @@
 //! What may be asked of a job stream.
 
-use super::event::{Decided, Submitted};
+use super::event::{Decided, GoOn, Submitted};
 use super::lease::Holder;
+use super::park::ParkReason;
 use super::run_header::{Cleanup, RunClosure, StartFrom};
-use crate::event::Epoch;
-use crate::ids::{ClaimId, LeaseId, MachineId, RunId, SessionId};
+use crate::event::{Actor, Epoch};
+use crate::ids::{ApprovalId, ClaimId, LeaseId, RunId, SessionId};
+use crate::queue::Offer;
+use crate::time::Timestamp;
 
 /// A request for work, already decided on by policy.
 #[derive(Clone, Debug)]
@@ -24,8 +27,8 @@ pub struct ClaimJob {
     pub claim: ClaimId,
     /// The id of the lease to grant.
     pub lease: LeaseId,
-    /// The machine.
-    pub machine: MachineId,
+    /// The machine that takes it, and what it has to offer.
+    pub offer: Offer,
     /// The process.
     pub holder: Option<Holder>,
     /// How long the lease lives without a renewal.
@@ -84,6 +87,77 @@ pub struct RevokeLease {
     pub reason: String,
 }
 
+/// A lease was not renewed for its whole life: the reaper watched.
+#[derive(Clone, Debug)]
+pub struct ExpireLease {
+    /// The lease.
+    pub lease: LeaseId,
+    /// How its open run is closed, if it has one.
+    pub closure: RunClosure,
+}
+
+/// The holder sets the run aside until what it waits for is there, and gives the lease back.
+#[derive(Clone, Debug)]
+pub struct ParkRun {
+    /// The lease.
+    pub lease: LeaseId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The run.
+    pub run: RunId,
+    /// For what.
+    pub reason: ParkReason,
+    /// The instant it may go on at, where there is one.
+    pub until: Option<Timestamp>,
+    /// The approval it waits for.
+    pub approval: Option<ApprovalId>,
+}
+
+/// A running agent asks a person.
+#[derive(Clone, Debug)]
+pub struct RequestApproval {
+    /// The lease its run has.
+    pub lease: LeaseId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The run.
+    pub run: RunId,
+    /// The id of the approval to make.
+    pub approval: ApprovalId,
+    /// The exact bytes of what it wants to do.
+    pub action: String,
+    /// Why.
+    pub reason: String,
+    /// The policy snapshot in force.
+    pub policy: crate::canonical::Sha256Digest,
+    /// Who asks.
+    pub actor: Actor,
+    /// How long it waits for a decision.
+    pub ttl_ms: u64,
+}
+
+/// Yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Approve,
+    /// No.
+    Reject,
+}
+
+/// A person decides.
+#[derive(Clone, Debug)]
+pub struct DecideApproval {
+    /// The approval.
+    pub approval: ApprovalId,
+    /// What they say.
+    pub verdict: Verdict,
+    /// With which words.
+    pub note: Option<String>,
+    /// Who decides.
+    pub actor: Actor,
+}
+
 /// Someone calls the job off.
 #[derive(Clone, Debug)]
 pub struct CancelJob {
@@ -96,6 +170,8 @@ pub struct CancelJob {
 pub struct RetryJob {
     /// Why.
     pub reason: String,
+    /// What its next run continues; from the base otherwise.
+    pub goes_on: Option<GoOn>,
 }
 
 /// A command to a job stream.
@@ -113,6 +189,36 @@ pub enum JobCommand {
     Release(ReleaseLease),
     /// See [`RevokeLease`].
     Revoke(RevokeLease),
+    /// See [`ExpireLease`].
+    ExpireLease(ExpireLease),
+    /// See [`ParkRun`].
+    Park(ParkRun),
+    /// See [`RequestApproval`].
+    RequestApproval(RequestApproval),
+    /// See [`DecideApproval`].
+    DecideApproval(DecideApproval),
+    /// Nobody decided in time.
+    ExpireApproval {
+        /// The approval.
+        approval: ApprovalId,
+    },
+    /// The wait of a queued or parked job is over.
+    MakeDue {},
+    /// The job's deadline passed before it started.
+    ExpireJob {},
+    /// Progress of an open run, from its holder.
+    Message {
+        /// The lease.
+        lease: LeaseId,
+        /// Its epoch.
+        epoch: Epoch,
+        /// The run.
+        run: RunId,
+        /// What it is about.
+        topic: String,
+        /// The text.
+        text: String,
+    },
     /// See [`CancelJob`].
     Cancel(CancelJob),
     /// See [`RetryJob`].

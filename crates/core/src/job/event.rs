@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::approval::{Approval, ApprovalDecision, StartApproval};
 use super::lease::Lease;
+use super::park::ParkReason;
 use super::run_header::{Cleanup, RunClosure, RunHeader};
 use crate::canonical::Sha256Digest;
 use crate::event::Epoch;
 use crate::failure::Failure;
-use crate::ids::{DecisionId, JobId, LeaseId, ProjectId, RunId, SessionId};
+use crate::ids::{ApprovalId, DecisionId, JobId, LeaseId, MachineId, ProjectId, RunId, SessionId};
 use crate::time::Timestamp;
 
 /// What a policy said.
@@ -22,7 +24,7 @@ pub enum DecisionEffect {
 }
 
 /// A policy decision, recorded before its effect.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decided {
     /// Its id.
@@ -42,7 +44,7 @@ pub struct Decided {
 }
 
 /// The facts of an accepted request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Submitted {
     /// The job.
@@ -73,10 +75,33 @@ pub struct Submitted {
     pub retry_of: Option<JobId>,
     /// The attempt number of its first run, 1 unless it repeats another job.
     pub first_attempt: u32,
+    /// Whether it may run in its session only; otherwise another may take its place.
+    pub exact: bool,
+    /// Whether a person has to approve every start.
+    pub approval: Option<StartApproval>,
+    /// What its first run continues.
+    pub goes_on: Option<GoOn>,
+    /// The W3C `traceparent` it was asked for under; its agent gets it.
+    pub trace: Option<String>,
+    /// A payload for the agent, by digest: too large for a contract.
+    pub context: Option<Sha256Digest>,
 }
 
+/// A run goes on where another one stopped, rather than at the base.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GoOn {
+    /// The run whose last snapshot and agent session it goes on from.
+    pub run: RunId,
+    /// What a person says to the agent about it, at most [`MAX_SAY_BYTES`].
+    pub say: Option<String>,
+}
+
+/// The most bytes a person can say to an agent with a retry; more belongs into a new task.
+pub const MAX_SAY_BYTES: usize = 2_000;
+
 /// An event of a job stream. The comment on each names the states that accept it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", content = "data", deny_unknown_fields)]
 pub enum JobEvent {
     /// Any state, also before the job exists.
@@ -152,12 +177,99 @@ pub enum JobEvent {
     Requeued {
         /// Why.
         reason: String,
-        /// Not to be started earlier.
-        not_before: Option<Timestamp>,
         /// How often it may be started, raised when a person asked for one more.
         max_attempts: u32,
+        /// How long it waits before it may be started, counted by whoever watches and not by the wall clock; [`Self::Due`] ends the wait.
+        backoff_ms: Option<u64>,
+        /// What its next run continues.
+        goes_on: Option<GoOn>,
     },
-    /// `leased`, `running`.
+    /// `queued` with a wait, `parked`: it may be taken now.
+    #[serde(rename = "job.due.v1")]
+    Due {},
+    /// `queued`.
+    #[serde(rename = "job.awaiting_approval.v1")]
+    AwaitingApproval {
+        /// The approval it waits for.
+        approval: ApprovalId,
+    },
+    /// `running`.
+    #[serde(rename = "job.parked.v1")]
+    Parked {
+        /// The run that waits.
+        run: RunId,
+        /// The machine that has its workspace.
+        machine: MachineId,
+        /// For what.
+        reason: ParkReason,
+        /// The instant it may go on at, where a person or a service named one.
+        until: Option<Timestamp>,
+        /// The approval it waits for.
+        approval: Option<ApprovalId>,
+    },
+    /// `queued`, `awaiting_approval`, `parked`.
+    #[serde(rename = "job.expired.v1")]
+    Expired {},
+    /// `leased`, with the run that was parked.
+    #[serde(rename = "run.resumed.v1")]
+    RunResumed {
+        /// The run.
+        run: RunId,
+        /// The lease it goes on under.
+        lease: LeaseId,
+        /// The epoch of that lease.
+        epoch: Epoch,
+    },
+    /// An open run. Progress for whoever follows; it decides nothing.
+    #[serde(rename = "run.message.v1")]
+    Message {
+        /// The run.
+        run: RunId,
+        /// What it is about: `intent`, `progress`, `blocker`, `completion`.
+        topic: String,
+        /// The text, clipped. Untrusted.
+        text: String,
+    },
+    /// Any state that is not terminal.
+    #[serde(rename = "approval.requested.v1")]
+    ApprovalRequested(Approval),
+    /// While it is pending.
+    #[serde(rename = "approval.approved.v1")]
+    ApprovalApproved {
+        /// The approval.
+        approval: ApprovalId,
+        /// By whom.
+        decision: ApprovalDecision,
+    },
+    /// While it is pending.
+    #[serde(rename = "approval.rejected.v1")]
+    ApprovalRejected {
+        /// The approval.
+        approval: ApprovalId,
+        /// By whom.
+        decision: ApprovalDecision,
+    },
+    /// While it is pending.
+    #[serde(rename = "approval.expired.v1")]
+    ApprovalExpired {
+        /// The approval.
+        approval: ApprovalId,
+    },
+    /// While it is pending or approved.
+    #[serde(rename = "approval.superseded.v1")]
+    ApprovalSuperseded {
+        /// The approval.
+        approval: ApprovalId,
+        /// What changed.
+        reason: String,
+    },
+    /// While it is approved.
+    #[serde(rename = "approval.used.v1")]
+    ApprovalUsed {
+        /// The approval.
+        approval: ApprovalId,
+    },
+    /// `leased`, `running`, `parked`.
     #[serde(rename = "job.cancel_requested.v1")]
     CancelRequested {
         /// Why.

@@ -7,7 +7,7 @@ use crate::ids::{ClaimId, LeaseId, MachineId};
 use crate::time::Timestamp;
 
 /// The process that holds a lease, named so that a recycled process id is never mistaken for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Holder {
     /// The kernel's boot id.
@@ -19,7 +19,7 @@ pub struct Holder {
 }
 
 /// Where a lease stands. `Active` is left once, for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LeaseState {
     /// The holder may write.
@@ -33,7 +33,7 @@ pub enum LeaseState {
 }
 
 /// A lease.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Lease {
     /// Its id.

@@ -2,7 +2,8 @@
 
 use super::state::JobStatus;
 use crate::event::Epoch;
-use crate::ids::JobId;
+use super::approval::ApprovalState;
+use crate::ids::{ApprovalId, JobId};
 use crate::time::Timestamp;
 
 /// A command that the state does not accept. Nothing was written.
@@ -31,6 +32,39 @@ pub enum Refusal {
     /// The job may not be started yet.
     #[error("the job is scheduled for {0}")]
     NotYet(Timestamp),
+    /// The wait before another attempt is not over.
+    #[error("the job waits {0} ms before another attempt")]
+    BackingOff(u64),
+    /// The policy does not let the run go on; it stays parked.
+    #[error("the policy does not let the run go on")]
+    Policy,
+    /// This machine cannot take the job, another may.
+    #[error("{0}")]
+    Unmet(crate::queue::Unmet),
+    /// There is no such approval.
+    #[error("there is no {0}")]
+    NoSuchApproval(ApprovalId),
+    /// The approval was decided, or is past.
+    #[error("{approval} is {} and waits for nobody", .state.as_str())]
+    ApprovalNotPending {
+        /// The approval.
+        approval: ApprovalId,
+        /// Where it stands.
+        state: ApprovalState,
+    },
+    /// Whoever asked may not decide.
+    #[error("{0} cannot be decided by the one who asked")]
+    ApprovalSelf(ApprovalId),
+    /// The action or what is said is longer than a person is shown.
+    #[error("{what} is {bytes} bytes, more than {max}")]
+    TooLong {
+        /// What.
+        what: &'static str,
+        /// How long.
+        bytes: usize,
+        /// How long it may be.
+        max: usize,
+    },
     /// The run named is not the one under way.
     #[error("the run is not the one under way")]
     WrongRun,
@@ -45,6 +79,13 @@ impl Refusal {
             Self::WrongState { .. } => "wrong_state",
             Self::LeaseLost { .. } => "lease_lost",
             Self::NotYet(_) => "not_yet",
+            Self::BackingOff(_) => "not_yet",
+            Self::Policy => "policy_denied",
+            Self::Unmet(unmet) => unmet.code(),
+            Self::NoSuchApproval(_) => "approval_not_found",
+            Self::ApprovalNotPending { .. } => "approval_not_pending",
+            Self::ApprovalSelf(_) => "approval_self",
+            Self::TooLong { .. } => "too_long",
             Self::WrongRun => "wrong_run",
         }
     }

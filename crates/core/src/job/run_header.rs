@@ -61,7 +61,7 @@ pub enum Assurance {
 }
 
 /// The closing facts of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunClosure {
     /// How it ended.
@@ -97,7 +97,7 @@ pub enum CleanupState {
 }
 
 /// The clean-up of a run's workspace: the worst of its hook and the removal, with both errors.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cleanup {
     /// Where it stands.
@@ -118,7 +118,7 @@ impl Cleanup {
 }
 
 /// One attempt of a job, as the control plane sees it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunHeader {
     /// Its id.

@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::approval::{Approval, ApprovalState, StartApproval};
+use super::event::GoOn;
 use super::lease::{Lease, LeaseState};
+use super::park::ParkReason;
 use super::run_header::RunHeader;
 use crate::canonical::Sha256Digest;
 use crate::event::Epoch;
 use crate::failure::Failure;
-use crate::ids::{JobId, LeaseId, ProjectId, RunId, SessionId};
+use crate::ids::{ApprovalId, JobId, LeaseId, MachineId, ProjectId, RunId, SessionId};
 use crate::time::Timestamp;
 
 /// The name of a job's state, without its data.
@@ -159,20 +162,32 @@ impl std::fmt::Display for JobStatus {
 }
 
 /// A job's state with what belongs to it alone, so that a queued job cannot have a failure and a running one has its run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "status", rename_all = "snake_case", deny_unknown_fields)]
 pub enum JobState {
     /// See [`JobStatus::Queued`].
     Queued {
-        /// Not to be started earlier.
-        not_before: Option<Timestamp>,
         /// Why it is queued again, where it is.
         reason: Option<String>,
+        /// The wait before it may be taken again, counted by whoever watches from `since` on.
+        backoff_ms: Option<u64>,
+        /// Since when it is queued.
+        since: Timestamp,
+        /// What its next run continues.
+        goes_on: Option<GoOn>,
     },
     /// See [`JobStatus::AwaitingApproval`].
-    AwaitingApproval {},
+    AwaitingApproval {
+        /// The approval it waits for.
+        approval: ApprovalId,
+        /// What its next run continues.
+        goes_on: Option<GoOn>,
+    },
     /// See [`JobStatus::Leased`].
-    Leased {},
+    Leased {
+        /// What its next run continues.
+        goes_on: Option<GoOn>,
+    },
     /// See [`JobStatus::Running`].
     Running {
         /// The run under way.
@@ -182,8 +197,16 @@ pub enum JobState {
     Parked {
         /// The run that waits.
         run: RunId,
-        /// When it may go on.
+        /// The machine that has its workspace.
+        machine: MachineId,
+        /// For what.
+        reason: ParkReason,
+        /// The instant it may go on at, where a person or a service named one.
         until: Option<Timestamp>,
+        /// The approval it waits for.
+        approval: Option<ApprovalId>,
+        /// Whether what it waited for is there, so that its machine may take it.
+        due: bool,
     },
     /// See [`JobStatus::Blocked`].
     Blocked {
@@ -223,8 +246,8 @@ impl JobState {
     pub const fn status(&self) -> JobStatus {
         match self {
             Self::Queued { .. } => JobStatus::Queued,
-            Self::AwaitingApproval {} => JobStatus::AwaitingApproval,
-            Self::Leased {} => JobStatus::Leased,
+            Self::AwaitingApproval { .. } => JobStatus::AwaitingApproval,
+            Self::Leased { .. } => JobStatus::Leased,
             Self::Running { .. } => JobStatus::Running,
             Self::Parked { .. } => JobStatus::Parked,
             Self::Blocked { .. } => JobStatus::Blocked,
@@ -245,8 +268,8 @@ impl JobState {
             | Self::TimedOut { failure }
             | Self::Denied { failure } => Some(failure),
             Self::Queued { .. }
-            | Self::AwaitingApproval {}
-            | Self::Leased {}
+            | Self::AwaitingApproval { .. }
+            | Self::Leased { .. }
             | Self::Running { .. }
             | Self::Parked { .. }
             | Self::Succeeded {}
@@ -257,7 +280,7 @@ impl JobState {
 }
 
 /// A request to call off a job that a runner holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelRequest {
     /// Why.
@@ -267,7 +290,7 @@ pub struct CancelRequest {
 }
 
 /// A job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Job {
     /// Its id.
@@ -288,6 +311,8 @@ pub struct Job {
     pub contract: Sha256Digest,
     /// Greater is sooner.
     pub priority: i32,
+    /// Not to be started earlier, by the wall clock.
+    pub not_before: Option<Timestamp>,
     /// Worthless later.
     pub deadline: Option<Timestamp>,
     /// How often it may be started.
@@ -296,6 +321,14 @@ pub struct Job {
     pub retry_of: Option<JobId>,
     /// The attempt number of its first run.
     pub first_attempt: u32,
+    /// Whether it may run in its session only.
+    pub exact: bool,
+    /// Whether a person has to approve every start.
+    pub approval: Option<StartApproval>,
+    /// The W3C `traceparent` it was asked for under.
+    pub trace: Option<String>,
+    /// A payload for the agent, by digest.
+    pub context: Option<Sha256Digest>,
     /// Where it stands.
     pub state: JobState,
     /// The epoch of the latest lease; it only grows.
@@ -304,6 +337,8 @@ pub struct Job {
     pub lease: Option<Lease>,
     /// Its runs, oldest first.
     pub runs: Vec<RunHeader>,
+    /// Its approvals, oldest first.
+    pub approvals: Vec<Approval>,
     /// A request to call it off that its runner has yet to answer.
     pub cancel: Option<CancelRequest>,
     /// When it was submitted.
@@ -325,6 +360,18 @@ impl Job {
         self.runs.last().filter(|run| run.closed.is_none())
     }
 
+    /// An approval by id.
+    pub fn approval(&self, id: ApprovalId) -> Option<&Approval> {
+        self.approvals.iter().find(|approval| approval.id == id)
+    }
+
+    /// The approvals nobody has decided.
+    pub fn pending_approvals(&self) -> impl Iterator<Item = &Approval> {
+        self.approvals
+            .iter()
+            .filter(|approval| approval.state == ApprovalState::Pending)
+    }
+
     /// A run by id.
     pub fn run(&self, id: RunId) -> Option<&RunHeader> {
         self.runs.iter().find(|run| run.id == id)
@@ -343,7 +390,7 @@ impl Job {
 }
 
 /// The state of a job stream: no job until it is submitted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct JobStream {
     /// The job, once it exists.

@@ -53,6 +53,19 @@ impl RunState {
             RunEvent::Stalled(facts) => {
                 self.checkpoint = format!("Turn {} stalled", facts.turn);
             }
+            RunEvent::Parked(facts) => {
+                let from = self.phase;
+                self.enter(Phase::Parked, at);
+                if self.phase == Phase::Parked {
+                    self.parked_from = Some(from);
+                    self.checkpoint = format!("Parked ({})", facts.reason.as_str());
+                }
+            }
+            RunEvent::Resumed(_) => {
+                if let Some(from) = self.parked_from.take() {
+                    self.enter(from, at);
+                }
+            }
             RunEvent::GateFinished(facts) => {
                 self.checkpoint = format!("Gate {}", facts.gate);
                 self.gates.push(facts.clone());
@@ -86,6 +99,7 @@ impl RunState {
             Phase::TurnExecuting => format!("Turn {turn} shell"),
             Phase::TurnPersisting => format!("Turn {turn} response"),
             Phase::Gates => format!("Gates, round {}", self.gate_rounds),
+            Phase::Parked => "Parked".to_owned(),
             Phase::Sealing => "Sealing the bundle".to_owned(),
             Phase::Ended => "Ended".to_owned(),
         };

@@ -68,8 +68,9 @@ pub fn decide(state: &RunState, fact: RunEvent) -> Result<Vec<RunEvent>, RunRefu
                     Phase::TurnExecuting | Phase::TurnPersisting | Phase::Sealing
                 );
             let begun = *next != Phase::TurnExecuting || state.open_turn().is_some();
-            if !phase.may_become(*next) || *next == Phase::Ended || open_turn_left_behind || !begun
-            {
+            // These two are entered and left by facts of their own.
+            let own_fact = *next == Phase::Ended || *next == Phase::Parked || phase == Phase::Parked;
+            if !phase.may_become(*next) || own_fact || open_turn_left_behind || !begun {
                 return Err(RunRefusal::Phase {
                     from: phase,
                     to: *next,
@@ -108,6 +109,23 @@ pub fn decide(state: &RunState, fact: RunEvent) -> Result<Vec<RunEvent>, RunRefu
             belongs("snapshot.taken", &[Phase::TurnPersisting, Phase::Sealing])?;
         }
         RunEvent::Stalled(_) => belongs("run.stalled", &[Phase::TurnPersisting])?,
+        RunEvent::Parked(_) => {
+            belongs(
+                "run.parked",
+                &[
+                    Phase::Preflight,
+                    Phase::TurnPreparing,
+                    Phase::TurnPersisting,
+                ],
+            )?;
+            if let Some(turn) = state.open_turn() {
+                return Err(RunRefusal::Turn {
+                    given: turn.turn,
+                    last: state.turn_count(),
+                });
+            }
+        }
+        RunEvent::Resumed(_) => belongs("run.resumed", &[Phase::Parked])?,
         RunEvent::GateFinished(_) => belongs("gate.finished", &[Phase::Gates])?,
         RunEvent::Ended(_) => belongs("run.ended", &[Phase::Sealing])?,
     }

@@ -5,13 +5,15 @@ use serde_json::Value;
 
 use super::phase::Phase;
 use crate::canonical::Sha256Digest;
+use crate::event::Epoch;
 use crate::failure::Failure;
-use crate::ids::{RunId, SessionId, WorkspaceId};
-use crate::job::{Assurance, RunOutcome, StartFrom};
+use crate::ids::{ApprovalId, RunId, SessionId, WorkspaceId};
+use crate::job::{Assurance, ParkReason, RunOutcome, StartFrom};
+use crate::time::Timestamp;
 use crate::turn::{ResponseStatus, TurnOutcome, TurnStatus};
 
 /// The first fact of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunStarted {
     /// Which attempt of the job it is.
@@ -37,7 +39,7 @@ pub struct RunStarted {
 }
 
 /// The workspace exists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceReady {
     /// The workspace.
@@ -49,7 +51,7 @@ pub struct WorkspaceReady {
 }
 
 /// A turn begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TurnBegun {
     /// Its number, from 1.
@@ -61,7 +63,7 @@ pub struct TurnBegun {
 }
 
 /// A turn ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TurnEnded {
     /// Its number.
@@ -97,7 +99,7 @@ pub struct TurnEnded {
 }
 
 /// What the agent left, kept in the vault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotTaken {
     /// The turn it follows.
@@ -115,7 +117,7 @@ pub struct SnapshotTaken {
 }
 
 /// A silent agent was ended and will be started again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StallRestart {
     /// The turn that stalled.
@@ -126,6 +128,28 @@ pub struct StallRestart {
     pub stall_window_ms: u64,
     /// How long it waits before the next turn.
     pub backoff_ms: u64,
+}
+
+/// The run waits without holding a slot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunParked {
+    /// For what.
+    pub reason: ParkReason,
+    /// The instant it may go on at, where there is one.
+    pub until: Option<Timestamp>,
+    /// The approval it waits for.
+    pub approval: Option<ApprovalId>,
+}
+
+/// The run goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunResumed {
+    /// The epoch it goes on under.
+    pub epoch: Epoch,
+    /// What became of what it waited for, for the agent: `approved`, `rejected`, `expired`, `limit_over`.
+    pub because: String,
 }
 
 /// What a gate says.
@@ -143,7 +167,7 @@ pub enum GateResult {
 }
 
 /// A gate was run on a tree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GateFinished {
     /// The gate.
@@ -173,7 +197,7 @@ pub struct GateFinished {
 }
 
 /// Something worth knowing that decides nothing by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Note {
     /// A stable code.
@@ -183,7 +207,7 @@ pub struct Note {
 }
 
 /// The last fact of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunEnded {
     /// How it ended.
@@ -199,7 +223,7 @@ pub struct RunEnded {
 }
 
 /// An event of a journal. The comment on each names the phases that accept it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "kind", content = "data", deny_unknown_fields)]
 pub enum RunEvent {
     /// The first line.
@@ -226,6 +250,12 @@ pub enum RunEvent {
     /// `turn_persisting`.
     #[serde(rename = "run.stalled.v1")]
     Stalled(StallRestart),
+    /// `preflight`, `turn_preparing`, `turn_persisting`. The phase is `parked` from here on.
+    #[serde(rename = "run.parked.v1")]
+    Parked(RunParked),
+    /// `parked`. The phase is the one before again.
+    #[serde(rename = "run.resumed.v1")]
+    Resumed(RunResumed),
     /// `gates`.
     #[serde(rename = "gate.finished.v1")]
     GateFinished(GateFinished),

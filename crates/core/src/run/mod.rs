@@ -11,8 +11,8 @@ mod state;
 
 pub use decide::{RunRefusal, decide};
 pub use event::{
-    GateFinished, GateResult, Note, RunEnded, RunEvent, RunStarted, SnapshotTaken, StallRestart,
-    TurnBegun, TurnEnded, WorkspaceReady,
+    GateFinished, GateResult, Note, RunEnded, RunEvent, RunParked, RunResumed, RunStarted,
+    SnapshotTaken, StallRestart, TurnBegun, TurnEnded, WorkspaceReady,
 };
 pub use next_step::{Step, after_gates, after_turn, before_turn, restart_hint};
 pub use phase::Phase;

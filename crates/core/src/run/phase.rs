@@ -22,6 +22,8 @@ pub enum Phase {
     TurnPersisting,
     /// The tree is being checked.
     Gates,
+    /// It waits, holds no slot, and goes on where it was.
+    Parked,
     /// The evidence is being sealed.
     Sealing,
     /// Over.
@@ -30,7 +32,7 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Preparing,
         Self::Preflight,
         Self::BeforeHook,
@@ -38,6 +40,7 @@ impl Phase {
         Self::TurnExecuting,
         Self::TurnPersisting,
         Self::Gates,
+        Self::Parked,
         Self::Sealing,
         Self::Ended,
     ];
@@ -52,21 +55,30 @@ impl Phase {
             Self::TurnExecuting => "turn_executing",
             Self::TurnPersisting => "turn_persisting",
             Self::Gates => "gates",
+            Self::Parked => "parked",
             Self::Sealing => "sealing",
             Self::Ended => "ended",
         }
     }
 
-    /// The one table of legal moves. Any phase may be left for `sealing`, and `sealing` only for the end.
+    /// The one table of legal moves. Any phase but `parked` may be left for `sealing`, and `sealing` only for the end. `parked` is left for
+    /// the phase it came from, which the run's state knows.
     pub const fn may_become(self, next: Self) -> bool {
         use Phase as P;
         match self {
             P::Preparing => matches!(next, P::Preflight | P::Sealing),
-            P::Preflight => matches!(next, P::BeforeHook | P::TurnPreparing | P::Sealing),
+            P::Preflight => matches!(
+                next,
+                P::BeforeHook | P::TurnPreparing | P::Parked | P::Sealing
+            ),
             P::BeforeHook => matches!(next, P::TurnPreparing | P::Sealing),
-            P::TurnPreparing => matches!(next, P::TurnExecuting | P::Sealing),
+            P::TurnPreparing => matches!(next, P::TurnExecuting | P::Parked | P::Sealing),
             P::TurnExecuting => matches!(next, P::TurnPersisting | P::Sealing),
-            P::TurnPersisting => matches!(next, P::TurnPreparing | P::Gates | P::Sealing),
+            P::TurnPersisting => matches!(
+                next,
+                P::TurnPreparing | P::Gates | P::Parked | P::Sealing
+            ),
+            P::Parked => matches!(next, P::Preflight | P::TurnPreparing | P::TurnPersisting),
             P::Gates => matches!(next, P::TurnPreparing | P::Sealing),
             P::Sealing => matches!(next, P::Ended),
             P::Ended => false,

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use crate::turn::TurnStatus;
 
 /// What is known of a turn.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TurnRecord {
     /// Its number.
@@ -33,7 +33,7 @@ impl TurnRecord {
 }
 
 /// A run, as its journal tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunState {
     /// Its first fact.
@@ -44,6 +44,8 @@ pub struct RunState {
     pub phase: Phase,
     /// Since when.
     pub phase_started_at: Option<Timestamp>,
+    /// Where a parked run goes on.
+    pub parked_from: Option<Phase>,
     /// The same for a person: `Turn 2 shell`.
     pub checkpoint: String,
     /// Its turns.
@@ -69,6 +71,7 @@ impl Default for RunState {
             started_at: None,
             phase: Phase::Preparing,
             phase_started_at: None,
+            parked_from: None,
             checkpoint: String::new(),
             turns: Vec::new(),
             consecutive_stalls: 0,

@@ -8,6 +8,7 @@ mod commands;
 mod concurrently;
 mod journal;
 
+pub mod blobs;
 pub mod claims;
 pub mod decisions;
 pub mod fencing;
@@ -17,6 +18,7 @@ pub mod life_cycles;
 pub mod lists;
 pub mod log;
 pub mod maintenance;
+pub mod output;
 pub mod riders;
 pub mod run_lines;
 

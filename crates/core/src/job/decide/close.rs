@@ -1,7 +1,6 @@
 //! The end of a run, and what it means for the job.
 
-use std::time::Duration;
-
+use super::approve::{last_policy, next_start, supersede};
 use super::fence;
 use crate::failure::{Failure, FailureClass};
 use crate::job::MAX_AUTOMATIC_ATTEMPTS;
@@ -12,8 +11,11 @@ use crate::job::run_header::{RunClosure, RunOutcome};
 use crate::job::state::{Job, JobState};
 use crate::time::Timestamp;
 
-/// How long a job waits before its second attempt; each further one waits twice as long.
-const RETRY_DELAY: Duration = Duration::from_secs(5);
+/// How long a job waits before its second attempt, in milliseconds; each further one waits twice as long.
+const RETRY_DELAY_MS: u64 = 5_000;
+
+/// The longest wait before another attempt, in milliseconds.
+const MAX_RETRY_DELAY_MS: u64 = 3_600_000;
 
 pub(super) fn decide(
     job: &Job,
@@ -43,82 +45,92 @@ pub(super) fn decide(
             });
         }
     }
-    Ok(vec![
-        JobEvent::RunClosed {
-            run: command.run,
-            closure: command.closure.clone(),
-        },
-        JobEvent::LeaseReleased {
-            lease: command.lease,
-            epoch: command.epoch,
-            reason: "run_closed".to_owned(),
-        },
-        consequence(job, &command.closure, now),
-    ])
+    let mut events = supersede(job, None, "the run ended");
+    events.push(JobEvent::RunClosed {
+        run: command.run,
+        closure: command.closure.clone(),
+    });
+    events.push(JobEvent::LeaseReleased {
+        lease: command.lease,
+        epoch: command.epoch,
+        reason: "run_closed".to_owned(),
+    });
+    events.extend(consequence(job, &command.closure, now));
+    Ok(events)
 }
 
 /// What the end of a run makes of its job.
-pub(super) fn consequence(job: &Job, closure: &RunClosure, now: Timestamp) -> JobEvent {
+pub(super) fn consequence(job: &Job, closure: &RunClosure, now: Timestamp) -> Vec<JobEvent> {
     let failure = || {
         closure
             .failure
             .clone()
             .unwrap_or_else(|| unexplained(closure.outcome))
     };
-    match closure.outcome {
-        RunOutcome::Succeeded => JobEvent::Succeeded {},
-        RunOutcome::Blocked => JobEvent::Blocked { failure: failure() },
-        RunOutcome::TimedOut => JobEvent::TimedOut { failure: failure() },
-        RunOutcome::Stopped => match &job.cancel {
-            Some(cancel) => JobEvent::Cancelled {
-                reason: cancel.reason.clone(),
-            },
-            None => requeue(job, "stopped", None),
-        },
-        RunOutcome::Failed => {
+    let cancelled = job.cancel.as_ref().map(|cancel| JobEvent::Cancelled {
+        reason: cancel.reason.clone(),
+    });
+    match (closure.outcome, cancelled) {
+        (RunOutcome::Succeeded, _) => vec![JobEvent::Succeeded {}],
+        (RunOutcome::Blocked, _) => vec![JobEvent::Blocked { failure: failure() }],
+        (RunOutcome::TimedOut, _) => vec![JobEvent::TimedOut { failure: failure() }],
+        (RunOutcome::Stopped | RunOutcome::Failed | RunOutcome::Orphaned, Some(cancelled)) => {
+            vec![cancelled]
+        }
+        (RunOutcome::Stopped, None) => requeue(job, "stopped", None, now),
+        (RunOutcome::Failed, None) => {
             let failure = failure();
             let starts = job.starts();
-            if let Some(cancel) = &job.cancel {
-                JobEvent::Cancelled {
-                    reason: cancel.reason.clone(),
-                }
-            } else if starts < job.max_attempts && is_retryable(&failure) {
-                let delay = RETRY_DELAY * 2_u32.saturating_pow(starts.saturating_sub(1)).min(720);
-                requeue(job, &failure.code, Some(now.plus(delay)))
+            if starts < job.max_attempts && is_retryable(&failure) {
+                let doubled = 2_u64.saturating_pow(starts.saturating_sub(1));
+                let delay = RETRY_DELAY_MS.saturating_mul(doubled).min(MAX_RETRY_DELAY_MS);
+                requeue(job, &failure.code, Some(delay), now)
             } else {
                 let dead_letter = is_retryable(&failure) && job.max_attempts > 1;
-                JobEvent::Failed {
+                vec![JobEvent::Failed {
                     failure,
                     dead_letter,
-                }
+                }]
             }
         }
-        RunOutcome::Orphaned => match &job.cancel {
-            Some(cancel) => JobEvent::Cancelled {
-                reason: cancel.reason.clone(),
-            },
-            // A crash is not the job's fault, but a job that brings down its runner every time must not do so for ever.
-            None if job.starts() < MAX_AUTOMATIC_ATTEMPTS => requeue(job, "lease_lost", None),
-            None => JobEvent::Failed {
-                failure: Failure::new(
-                    FailureClass::Lease,
-                    "lease_lost",
-                    "running",
-                    format!("the runner died in each of {} attempts", job.starts()),
-                    "look at the last run's bundle, then `dogwatch jobs retry` it",
-                ),
-                dead_letter: true,
-            },
-        },
+        // A crash is not the job's fault, but a job that brings down its runner every time must not do so for ever.
+        (RunOutcome::Orphaned, None) if job.starts() < MAX_AUTOMATIC_ATTEMPTS => {
+            requeue(job, "lease_lost", None, now)
+        }
+        (RunOutcome::Orphaned, None) => vec![JobEvent::Failed {
+            failure: Failure::new(
+                FailureClass::Lease,
+                "lease_lost",
+                "running",
+                format!("the runner died in each of {} attempts", job.starts()),
+                "look at the last run's bundle, then `dogwatch jobs retry` it",
+            ),
+            dead_letter: true,
+        }],
     }
 }
 
-pub(super) fn requeue(job: &Job, reason: &str, not_before: Option<Timestamp>) -> JobEvent {
-    JobEvent::Requeued {
+/// The job goes back into the queue, and to a person first where every start needs one.
+pub(super) fn requeue(
+    job: &Job,
+    reason: &str,
+    backoff_ms: Option<u64>,
+    now: Timestamp,
+) -> Vec<JobEvent> {
+    let requeued = JobEvent::Requeued {
         reason: reason.to_owned(),
-        not_before,
         max_attempts: job.max_attempts,
-    }
+        backoff_ms,
+        goes_on: None,
+    };
+    queue(job, requeued, now)
+}
+
+/// A job is queued again by `requeued`. An approval covers one start, so the next one is asked for.
+pub(super) fn queue(job: &Job, requeued: JobEvent, now: Timestamp) -> Vec<JobEvent> {
+    let mut events = vec![requeued];
+    events.extend(next_start(job, last_policy(job), now).into_iter().flatten());
+    events
 }
 
 /// Another attempt can only help where the request itself was sound.

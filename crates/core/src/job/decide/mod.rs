@@ -1,9 +1,13 @@
 //! Deciding: a command against a state gives events or a refusal, and nothing else happens.
 
+mod approve;
 mod cancel;
 mod claim;
 mod clean_up;
 mod close;
+mod expire;
+mod message;
+mod park;
 mod release;
 mod retry;
 mod revoke;
@@ -25,14 +29,28 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<Vec<JobEvent>, Refusal> {
     match command {
-        JobCommand::Submit(command) => submit::decide(stream, command),
+        JobCommand::Submit(command) => submit::decide(stream, command, now),
         JobCommand::Claim(command) => claim::decide(job(stream)?, command, now),
         JobCommand::Start(command) => start::decide(job(stream)?, command, now),
         JobCommand::Close(command) => close::decide(job(stream)?, command, now),
-        JobCommand::Release(command) => release::decide(job(stream)?, command),
-        JobCommand::Revoke(command) => revoke::decide(job(stream)?, command),
-        JobCommand::Cancel(command) => cancel::decide(job(stream)?, command),
-        JobCommand::Retry(command) => retry::decide(job(stream)?, command),
+        JobCommand::Release(command) => release::decide(job(stream)?, command, now),
+        JobCommand::Revoke(command) => revoke::decide(job(stream)?, command, now),
+        JobCommand::ExpireLease(command) => expire::lease(job(stream)?, command, now),
+        JobCommand::Park(command) => park::decide(job(stream)?, command),
+        JobCommand::RequestApproval(command) => approve::request(job(stream)?, command, now),
+        JobCommand::DecideApproval(command) => approve::decide(job(stream)?, command, now),
+        JobCommand::ExpireApproval { approval } => approve::expire(job(stream)?, *approval),
+        JobCommand::MakeDue {} => Ok(park::make_due(job(stream)?)),
+        JobCommand::ExpireJob {} => expire::job(job(stream)?, now),
+        JobCommand::Message {
+            lease,
+            epoch,
+            run,
+            topic,
+            text,
+        } => message::decide(job(stream)?, *lease, *epoch, *run, topic, text),
+        JobCommand::Cancel(command) => cancel::decide(job(stream)?, command, now),
+        JobCommand::Retry(command) => retry::decide(job(stream)?, command, now),
         JobCommand::CleanUp { run, cleanup } => clean_up::decide(job(stream)?, *run, cleanup),
     }
 }

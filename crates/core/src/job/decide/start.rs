@@ -16,15 +16,29 @@ pub(super) fn decide(
     fence(job, command.lease, command.epoch)?;
     match &job.state {
         JobState::Running { run } if *run == command.run => return Ok(Vec::new()),
-        // A run's id is its own for ever: what closed is not opened again under the same name.
-        JobState::Leased {} if job.run(command.run).is_some() => return Err(Refusal::WrongRun),
-        JobState::Leased {} => {}
+        JobState::Leased { .. } => {}
         other => {
             return Err(Refusal::WrongState {
                 status: other.status(),
                 command: "start a run",
             });
         }
+    }
+    // A job that was parked goes on with the run it has; its id and its attempt stay.
+    if let Some(open) = job.open_run() {
+        return if open.id == command.run {
+            Ok(vec![JobEvent::RunResumed {
+                run: open.id,
+                lease: command.lease,
+                epoch: command.epoch,
+            }])
+        } else {
+            Err(Refusal::WrongRun)
+        };
+    }
+    // A run's id is its own for ever: what closed is not opened again under the same name.
+    if job.run(command.run).is_some() {
+        return Err(Refusal::WrongRun);
     }
     let machine = job
         .active_lease()

@@ -1,12 +1,18 @@
 //! A new job: the decision first, then the job, then its denial if that is what was decided.
 
+use super::approve;
 use crate::failure::{Failure, FailureClass};
 use crate::job::command::SubmitJob;
 use crate::job::event::{DecisionEffect, JobEvent};
 use crate::job::refusal::Refusal;
 use crate::job::state::JobStream;
+use crate::time::Timestamp;
 
-pub(super) fn decide(stream: &JobStream, command: &SubmitJob) -> Result<Vec<JobEvent>, Refusal> {
+pub(super) fn decide(
+    stream: &JobStream,
+    command: &SubmitJob,
+    now: Timestamp,
+) -> Result<Vec<JobEvent>, Refusal> {
     if let Some(job) = &stream.job {
         return Err(Refusal::AlreadyExists(job.id));
     }
@@ -18,7 +24,10 @@ pub(super) fn decide(stream: &JobStream, command: &SubmitJob) -> Result<Vec<JobE
         events.push(JobEvent::Denied {
             failure: denial(&command.decision.policy, &command.decision.reason, "submit"),
         });
+        return Ok(events);
     }
+    let asked = approve::first_start(&command.facts, command.decision.policy_digest, now);
+    events.extend(asked.into_iter().flatten());
     Ok(events)
 }
 

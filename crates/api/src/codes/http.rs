@@ -1,0 +1,106 @@
+//! Requests that never reached a use-case, and who sent them.
+
+use super::info::codes;
+
+codes! {
+    unauthenticated(401) "Nobody said who is asking" {
+        "The request has no bearer token, or something that is no token."
+        next "Send `Authorization: Bearer TOKEN`; `dogwatch token create` makes one."
+    }
+    token_unknown(401) "The token is not known" {
+        "The token was never issued by this server."
+        next "Check that it is the token of this server; `dogwatch token create` makes a new one."
+    }
+    token_expired(401) "The token has expired" {
+        "The token's time is over."
+        next "Make a new one with `dogwatch token create`."
+    }
+    token_revoked(401) "The token was revoked" {
+        "Someone took the token back. Streams it had opened were closed."
+        next "Ask who administers the server; `dogwatch token list` shows when it was revoked."
+    }
+    token_not_found(404) "There is no such token" {
+        "No token has this id."
+        next "List what there is with `dogwatch token list`."
+    }
+    token_exists(409) "The token exists already" {
+        "A token with this id was made before."
+        next "Look at it with `dogwatch token list`."
+    }
+    scope_missing(403) "The token may not do this" {
+        "The token is valid and lacks the scope that this request needs."
+        next "Use a token with the scope that the message names."
+    }
+    project_forbidden(403) "The token is for other projects" {
+        "The token is valid and bound to projects that this one is not among."
+        next "Use a token for the project."
+    }
+    host_forbidden(403) "The Host header names another host" {
+        "The request was sent to a name that this server does not answer to, as a web page does that rebinds its name to a local address."
+        next "Use the address that `dogwatch status` prints; other names have to be configured."
+    }
+    origin_forbidden(403) "The request comes from a foreign web page" {
+        "The Origin header names a site that this server does not serve. Localhost is not trusted by itself."
+        next "Use the address that `dogwatch open` prints, or a client that is no web page."
+    }
+    content_type_unsupported(415) "The body is not JSON" {
+        "A request with a body must say `Content-Type: application/json`; others are refused, as web pages can send them unasked."
+        next "Send JSON and say so."
+    }
+    not_acceptable(406) "The answer cannot be given in that form" {
+        "The Accept header excludes what this route answers with."
+        next "Accept `application/json`, or `text/event-stream` for streams."
+    }
+    method_not_allowed(405) "The route has no such method" {
+        "The path exists, and not with this method."
+        next "Look at the routes in `/v1/openapi.json`."
+    }
+    route_not_found(404) "There is no such route" {
+        "No route of this server has this path."
+        next "Look at the routes in `/v1/openapi.json`."
+    }
+    uri_too_long(414) "The address is too long" {
+        "The path or query of the request is longer than is read."
+        next "Send large values in the body."
+    }
+    body_too_large(413) "The body is too large" {
+        "The body is larger than this route takes. It was not read to its end."
+        next "Send less; large files go to `/v1/blobs`."
+    }
+    headers_too_large(431) "The headers are too large" {
+        "The headers of the request are larger than is read."
+        next "Send fewer or shorter headers."
+    }
+    json_invalid(400) "The body is not JSON" {
+        "The body cannot be parsed as JSON. The message names line and column."
+        next "Mend the syntax at the place that is named."
+    }
+    json_too_deep(400) "The JSON is nested too deeply" {
+        "Arrays and objects of the body are nested deeper than is read."
+        next "Send a flatter document."
+    }
+    request_invalid(400) "The request is not one of this route" {
+        "The body, the path or the query lacks a field, has one that is not known, or a value that is not allowed."
+        next "Compare it with the route in `/v1/openapi.json`."
+    }
+    request_timeout(408) "The request did not arrive in time" {
+        "The headers or the body were not sent to their end within the time that is allowed."
+        next "Send it again, in one go."
+    }
+    idempotency_key_invalid(400) "The idempotency key cannot be used" {
+        "The Idempotency-Key header is empty, too long, or has characters that are not allowed."
+        next "Send up to 200 visible ASCII characters."
+    }
+    protocol_too_old(400) "The runner is too old" {
+        "The runner speaks a version of the protocol that this server does not accept any more."
+        next "Bring the runner up to the version of the server."
+    }
+    protocol_too_new(400) "The runner is too new" {
+        "The runner speaks a version of the protocol that this server does not know yet."
+        next "Bring the server up to the version of the runner."
+    }
+    too_many_requests(429) "Too many requests at once" {
+        "The server has more requests or streams open than it serves at a time."
+        next "Wait as long as the Retry-After header says, then send it again."
+    }
+}
