@@ -14,6 +14,7 @@ pub mod job;
 pub mod journal;
 pub mod limits;
 pub mod queue;
+pub mod log_event;
 pub mod redact;
 pub mod run;
 pub mod server;

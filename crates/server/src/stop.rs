@@ -1,4 +1,4 @@
-//! The one signal that the server is stopping, and the count of work that must be waited for.
+//! The one signal that the server is stopping, and the work that is waited for.
 
 use tokio::sync::{mpsc, watch};
 
@@ -6,11 +6,11 @@ use tokio::sync::{mpsc, watch};
 #[derive(Clone, Debug)]
 pub(crate) struct Stopping(watch::Receiver<bool>);
 
-/// Says that the server is stopping.
+/// Says that the server is stopping. Dropping it says so too.
 #[derive(Debug)]
 pub(crate) struct Stop(watch::Sender<bool>);
 
-pub(crate) fn pair() -> (Stop, Stopping) {
+pub(crate) fn signal() -> (Stop, Stopping) {
     let (sender, receiver) = watch::channel(false);
     (Stop(sender), Stopping(receiver))
 }
@@ -22,7 +22,7 @@ impl Stop {
 }
 
 impl Stopping {
-    /// Resolves when the server is stopping, or is gone.
+    /// Resolves when the server is stopping.
     pub(crate) async fn begun(&self) {
         let mut receiver = self.0.clone();
         let _ = receiver.wait_for(|stopping| *stopping).await;
@@ -33,9 +33,13 @@ impl Stopping {
     }
 }
 
-/// Held by whoever must not be cut off; see [`Pending`].
+/// Held by whoever must not be cut off.
 #[derive(Clone, Debug)]
-pub(crate) struct Unfinished(#[expect(dead_code, reason = "only its existence counts")] mpsc::Sender<()>);
+pub(crate) struct Unfinished(mpsc::Sender<()>);
+
+/// Gives an [`Unfinished`] as long as the server has not stopped.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakUnfinished(mpsc::WeakSender<()>);
 
 /// Waits until nobody holds an [`Unfinished`].
 #[derive(Debug)]
@@ -46,9 +50,52 @@ pub(crate) fn unfinished() -> (Unfinished, Pending) {
     (Unfinished(sender), Pending(receiver))
 }
 
+impl Unfinished {
+    pub(crate) fn weak(&self) -> WeakUnfinished {
+        WeakUnfinished(self.0.downgrade())
+    }
+}
+
+impl WeakUnfinished {
+    pub(crate) fn hold(&self) -> Option<Unfinished> {
+        self.0.upgrade().map(Unfinished)
+    }
+}
+
 impl Pending {
     /// Resolves when all have finished.
     pub(crate) async fn none(&mut self) {
         while self.0.recv().await.is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_signal_reaches_those_who_ask_later() {
+        let (stop, stopping) = signal();
+        assert!(!stopping.has_begun());
+        stop.now();
+        stopping.begun().await;
+        assert!(stopping.clone().has_begun());
+        let (stop, stopping) = signal();
+        drop(stop);
+        stopping.begun().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_unfinished_is_waited_for() {
+        let (unfinished, mut pending) = unfinished();
+        let weak = unfinished.weak();
+        let held = weak.hold().unwrap();
+        drop(unfinished);
+        let waiting = tokio::spawn(async move { pending.none().await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(held);
+        waiting.await.unwrap();
+        assert!(weak.hold().is_none());
     }
 }

@@ -89,11 +89,7 @@ pub trait Reads: Send + Sync {
     /// Everything that waits for time by somebody's steady clock: backoffs and approvals.
     async fn steady_timers(&self) -> Result<Vec<JobTimer>, StoreError>;
     /// What waits for an instant of the wall clock that has come: deadlines and resumes, the earliest first.
-    async fn wall_timers(
-        &self,
-        until: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<JobTimer>, StoreError>;
+    async fn wall_timers(&self, until: Timestamp, limit: u32) -> Result<Vec<JobTimer>, StoreError>;
     /// The files of a run's bundle, if it was declared.
     async fn bundle_files(
         &self,

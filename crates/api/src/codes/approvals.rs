@@ -31,8 +31,4 @@ codes! {
         "The contract, the policy, the attempt or the action is not the one that was shown to the one who decides, so the approval counts for nothing."
         next "Decide on the approval that took its place (`dogwatch approvals list`)."
     }
-    approval_required "A person must approve first" {
-        "The contract or the policy demands a decision before this is done. Nothing was executed."
-        next "Decide with `dogwatch approvals approve` or `deny`."
-    }
 }

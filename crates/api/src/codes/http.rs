@@ -47,10 +47,6 @@ codes! {
         "A request with a body must say `Content-Type: application/json`; others are refused, as web pages can send them unasked."
         next "Send JSON and say so."
     }
-    not_acceptable(406) "The answer cannot be given in that form" {
-        "The Accept header excludes what this route answers with."
-        next "Accept `application/json`, or `text/event-stream` for streams."
-    }
     method_not_allowed(405) "The route has no such method" {
         "The path exists, and not with this method."
         next "Look at the routes in `/v1/openapi.json`."
@@ -58,10 +54,6 @@ codes! {
     route_not_found(404) "There is no such route" {
         "No route of this server has this path."
         next "Look at the routes in `/v1/openapi.json`."
-    }
-    uri_too_long(414) "The address is too long" {
-        "The path or query of the request is longer than is read."
-        next "Send large values in the body."
     }
     body_too_large(413) "The body is too large" {
         "The body is larger than this route takes. It was not read to its end."
@@ -83,21 +75,73 @@ codes! {
         "The body, the path or the query lacks a field, has one that is not known, or a value that is not allowed."
         next "Compare it with the route in `/v1/openapi.json`."
     }
-    request_timeout(408) "The request did not arrive in time" {
-        "The headers or the body were not sent to their end within the time that is allowed."
-        next "Send it again, in one go."
+    request_timeout(503) "The request took too long" {
+        "The server did not come to an answer within the time that is allowed. A change may have been made all the same."
+        next "Look whether it was done, or send the same request again with the same Idempotency-Key."
     }
-    idempotency_key_invalid(400) "The idempotency key cannot be used" {
-        "The Idempotency-Key header is empty, too long, or has characters that are not allowed."
-        next "Send up to 200 visible ASCII characters."
+    request_malformed(400) "The request is no HTTP" {
+        "What was sent cannot be read as an HTTP/1.1 request."
+        next "Send a well-formed HTTP/1.1 request."
+    }
+    headers_timeout(408) "The headers did not arrive in time" {
+        "The headers of the request were not sent to their end within the time that is allowed."
+        next "Send the whole request at once."
+    }
+    url_too_long(414) "The address is too long" {
+        "The path and query of the request are longer than is read."
+        next "Send long values in the body."
+    }
+    target_invalid(400) "The request line names a server" {
+        "The request line has a whole address or something else that is no path."
+        next "Name the path alone in the request line, and the server in `Host`."
+    }
+    host_invalid(400) "The Host header is missing or wrong" {
+        "A request must have exactly one Host header that names a host."
+        next "Send exactly one `Host` header."
+    }
+    cross_site_forbidden(403) "A foreign web page sent the request" {
+        "The browser says that the request comes from another site. Localhost is not trusted by itself."
+        next "Use the API from a program, or from the server's own pages."
+    }
+    path_invalid(400) "The path has no valid id" {
+        "A part of the path is not what the route expects there."
+        next "Send the id as it was printed."
+    }
+    query_invalid(400) "The query is wrong" {
+        "The query has a parameter that the route does not know, or a value that is not allowed."
+        next "Look at the parameters of the route in `/v1/openapi.json`."
+    }
+    header_invalid(400) "A header is wrong" {
+        "A header that the route reads has a value that is not allowed."
+        next "Look at the headers of the route in `/v1/openapi.json`."
+    }
+    content_encoding_unsupported(415) "The body is compressed" {
+        "The body has a Content-Encoding, and the server unpacks nothing."
+        next "Send the body as it is, without compression."
+    }
+    body_not_expected(400) "The route takes no body" {
+        "The request has a body, and the route reads none."
+        next "Send the request without a body."
+    }
+    body_timeout(408) "The body did not arrive in time" {
+        "The body was sent with pauses longer than is allowed, so the server stopped waiting for it."
+        next "Send the body without long pauses."
+    }
+    body_unreadable(400) "The body ended too early" {
+        "The connection broke or ended before as many bytes had arrived as were announced."
+        next "Send as many bytes as were announced."
+    }
+    not_ready(503) "The server is not ready yet" {
+        "The server is starting, or its database does not answer at the moment."
+        next "Wait and try again; `/readyz` says when."
+    }
+    internal_error(500) "The server failed" {
+        "A defect of dogwatch. What it was stands in the server's log and not in the answer."
+        next "Look for the request's id in `<data>/logs/error.jsonl`, and report the defect."
     }
     protocol_too_old(400) "The runner is too old" {
         "The runner speaks a version of the protocol that this server does not accept any more."
         next "Bring the runner up to the version of the server."
-    }
-    protocol_too_new(400) "The runner is too new" {
-        "The runner speaks a version of the protocol that this server does not know yet."
-        next "Bring the server up to the version of the runner."
     }
     too_many_requests(429) "Too many requests at once" {
         "The server has more requests or streams open than it serves at a time."

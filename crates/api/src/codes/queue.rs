@@ -95,16 +95,12 @@ codes! {
         "No machine with this id or name has ever reported to the server."
         next "Start the runner on that machine once; `dogwatch status` lists those that are known."
     }
-    policy_denied(403) "The policy forbids it" {
+    policy_denied "The policy forbids it" {
         "A rule of the policy does not allow this job, or the policy could not be evaluated, which counts as a denial."
         next "Read the reason; change the request or have the policy changed, then submit again."
     }
     too_long(400) "A text is too long" {
         "Something that is kept or shown to a person is longer than is allowed."
         next "Shorten what the message names."
-    }
-    requeued_drained "The runner was drained" {
-        "The runner was asked to end its work and gave the job back. The attempt is not counted as a failure."
-        next "Nothing: the job is queued again."
     }
 }

@@ -15,16 +15,8 @@ codes! {
         "The running server and this program are of versions that do not understand each other."
         next "Stop the server with `dogwatch down` and start the command again."
     }
-    server_start "The server could not be started" {
-        "The command started a server, and it ended or did not become ready in time."
-        next "Start it with `dogwatch up --foreground` to see why."
-    }
     server_stopping(503) "The server is stopping" {
         "The server was asked to end and takes no new work."
         next "Wait for its end, then start it again with `dogwatch up`."
-    }
-    server_draining(503) "The server is draining" {
-        "The server lets what is under way come to its end and takes no new work."
-        next "Wait, or ask another server."
     }
 }

@@ -35,4 +35,28 @@ codes! {
         "The SHA-256 of the bytes that were sent is not the one they were sent under. Nothing was stored."
         next "Send the bytes again, under their own digest."
     }
+    blob_corrupt(500) "A stored blob is damaged" {
+        "What is stored under the digest is something else, so it is never handed out."
+        next "Send the blob again: a damaged copy is replaced. Then look at the disk."
+    }
+    blob_too_large(413) "The blob is too large" {
+        "The payload is larger than this store takes. Nothing was stored."
+        next "Split it, or leave it out: the message says how large a payload may be."
+    }
+    output_gap(409) "Output is missing" {
+        "Output was sent that begins beyond the end of what is stored. Nothing was stored."
+        next "Send the output from the offset on that the answer names."
+    }
+    output_fork(409) "Output differs from what is stored" {
+        "Output was sent that differs from the bytes stored at its place. Nothing was stored."
+        next "Look at who else writes for this run: there must be one writer only."
+    }
+    output_corrupt(500) "Stored output cannot be read" {
+        "The stored output of a run is damaged. It is never taken for empty."
+        next "Keep a copy of the data directory and run `dogwatch doctor`."
+    }
+    bundle_conflict(409) "The run has another bundle already" {
+        "A bundle was sent for a run that has one with a different content. The first one stands."
+        next "Look at who else ran the run; the stored bundle is not replaced."
+    }
 }

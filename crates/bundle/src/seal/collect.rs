@@ -88,7 +88,7 @@ fn scan(
     }
     let mut foreign = None;
     let scan = scan_journal(file, facts.run_id, MAX_JOURNAL_BYTES, &mut |envelope| {
-        let ours = envelope.project == facts.project_id
+        let ours = envelope.project == Some(facts.project_id)
             && envelope.job.is_none_or(|job| job == facts.job_id);
         if !ours && foreign.is_none() {
             foreign = Some(envelope.seq);

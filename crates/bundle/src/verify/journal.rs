@@ -27,7 +27,7 @@ pub(super) fn check(
     }
     let mut foreign = Vec::new();
     let scanned = scan_journal(file, manifest.run_id, MAX_JOURNAL_BYTES, &mut |envelope| {
-        let ours = envelope.project == manifest.project_id
+        let ours = envelope.project == Some(manifest.project_id)
             && envelope.job.is_none_or(|job| job == manifest.job_id);
         // One is enough to be invalid; the file may hold a million.
         if !ours && foreign.len() < 10 {

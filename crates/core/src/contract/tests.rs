@@ -47,13 +47,13 @@ fn a_task_is_all_a_contract_needs() {
             r#""initial_backoff_ms":1000,"kill_grace_ms":2000,"max_retry_backoff_ms":60000,"#,
             r#""max_stall_restarts":2,"max_turns":6,"output_bytes":16777216,"response_bytes":1048576,"#,
             r#""stall_window_ms":120000,"turn_budget_ms":300000,"wall_ms":7200000},"#,
-            r#""retry":{"max_attempts":1},"schema":1,"task":"fix it"}"#,
+            r#""retry":{"max_attempts":1},"review":{"approval_ms":86400000,"approve_before_start":false},"schema":1,"task":"fix it"}"#,
         )
     );
     // The hash of released bytes never changes.
     assert_eq!(
         stored.hash.to_string(),
-        "f1b0694803647ad4234783da9b8578917308a6e6fb5251c3b3ed5705f9096f64"
+        "c8440e9ba00b934e28d43d520d77982acd077a00ef52ffdb9b2d2208a42db377"
     );
     assert_eq!(
         StoredContract::parse(&stored.bytes, stored.hash).unwrap(),
@@ -169,7 +169,7 @@ shel = "none"
             "unknown_key 7:1: `max_turns` is not a key of a contract; did you mean `limits.max_turns`?",
             "invalid_value 8:1: `allow_empty` has an invalid value: invalid type: string \"yes\", expected a boolean",
             "not_enforced 9:1: `containment` = \"full\" is not enforced yet, so a contract may not rely on it; only \"none\" can be had until containment arrives",
-            "not_enforced 10:1: `review` is not enforced yet, so a contract may not rely on it; remove it",
+            "invalid_value 10:1: `review` has to be a table of keys and values",
             "invalid_value 12:1: `acceptance[0].name` is \"unit tests\", which is not a name; use 1 to 64 letters, digits, dots, dashes and underscores",
             "invalid_value 13:1: `acceptance[0].run` is blank, so it would run nothing",
             "invalid_value 14:1: `acceptance[0].timeout` has an invalid value: invalid type: integer `90`, expected a length of time with its unit, such as \"90s\" or \"10m\"",
@@ -541,6 +541,8 @@ prop_compose! {
         max_turns in proptest::option::of(1_u64..1 << 53),
         turn_budget_ms in proptest::option::of(1_u64..1_000_000),
         max_attempts in proptest::option::of(1_u32..=3),
+        approve_before_start in proptest::option::of(any::<bool>()),
+        approval_ms in proptest::option::of(0_u64..1 << 40),
     ) -> ContractDraft {
         ContractDraft {
             schema: 1,
@@ -554,6 +556,10 @@ prop_compose! {
             containment,
             limits: Some(LimitsDraft { max_turns, turn_budget_ms, ..LimitsDraft::default() }),
             retry: Some(RetryDraft { max_attempts }),
+            review: Some(ReviewDraft {
+                approve_before_start,
+                approval_timeout: approval_ms.map(Timeout::from_millis),
+            }),
         }
     }
 }

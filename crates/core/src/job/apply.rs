@@ -67,12 +67,10 @@ fn apply_to_job(job: &mut Job, event: &JobEvent, at: Timestamp) {
             },
         ),
         JobEvent::LeaseGranted { lease } => {
-            let granted = lease.epoch > job.epoch
-                && job.active_lease().is_none()
-                && {
-                    let goes_on = goes_on(&job.state);
-                    become_state(job, JobState::Leased { goes_on })
-                };
+            let granted = lease.epoch > job.epoch && job.active_lease().is_none() && {
+                let goes_on = goes_on(&job.state);
+                become_state(job, JobState::Leased { goes_on })
+            };
             if granted {
                 job.epoch = lease.epoch;
                 job.lease = Some(lease.clone());
@@ -298,12 +296,7 @@ fn decided(
     moved
 }
 
-fn move_approval(
-    job: &mut Job,
-    id: ApprovalId,
-    from: &[ApprovalState],
-    to: ApprovalState,
-) -> bool {
+fn move_approval(job: &mut Job, id: ApprovalId, from: &[ApprovalState], to: ApprovalState) -> bool {
     match approval_mut(job, id) {
         Some(approval) if from.contains(&approval.state) => {
             approval.state = to;
@@ -314,9 +307,7 @@ fn move_approval(
 }
 
 fn approval_mut(job: &mut Job, id: ApprovalId) -> Option<&mut super::approval::Approval> {
-    job.approvals
-        .iter_mut()
-        .find(|approval| approval.id == id)
+    job.approvals.iter_mut().find(|approval| approval.id == id)
 }
 
 fn end_lease(job: &mut Job, id: LeaseId, epoch: Epoch, end: LeaseState) -> bool {

@@ -1,8 +1,8 @@
 //! Why a command changed nothing.
 
+use super::approval::ApprovalState;
 use super::state::JobStatus;
 use crate::event::Epoch;
-use super::approval::ApprovalState;
 use crate::ids::{ApprovalId, JobId};
 use crate::time::Timestamp;
 

@@ -7,7 +7,19 @@ use crate::ids::ApprovalId;
 use crate::time::Timestamp;
 
 /// What happens when the time is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Timer {
     /// A wait before another attempt: `ms` of somebody's steady clock, counted from `since`.
@@ -38,7 +50,6 @@ pub enum Timer {
     },
 }
 
-
 impl Job {
     /// Everything the job waits for that only time brings.
     pub fn timers(&self) -> Vec<Timer> {
@@ -54,18 +65,12 @@ impl Job {
             JobState::Queued {
                 backoff_ms, since, ..
             } => {
-                timers.extend(
-                    backoff_ms.map(|ms| Timer::Backoff { ms, since: *since }),
-                );
+                timers.extend(backoff_ms.map(|ms| Timer::Backoff { ms, since: *since }));
                 true
             }
             JobState::AwaitingApproval { .. } => true,
             JobState::Parked { until, due, .. } => {
-                timers.extend(
-                    until
-                        .filter(|_| !due)
-                        .map(|at| Timer::Resume { at }),
-                );
+                timers.extend(until.filter(|_| !due).map(|at| Timer::Resume { at }));
                 true
             }
             _ => false,

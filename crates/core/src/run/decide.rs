@@ -69,7 +69,8 @@ pub fn decide(state: &RunState, fact: RunEvent) -> Result<Vec<RunEvent>, RunRefu
                 );
             let begun = *next != Phase::TurnExecuting || state.open_turn().is_some();
             // These two are entered and left by facts of their own.
-            let own_fact = *next == Phase::Ended || *next == Phase::Parked || phase == Phase::Parked;
+            let own_fact =
+                *next == Phase::Ended || *next == Phase::Parked || phase == Phase::Parked;
             if !phase.may_become(*next) || own_fact || open_turn_left_behind || !begun {
                 return Err(RunRefusal::Phase {
                     from: phase,

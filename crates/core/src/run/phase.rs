@@ -74,10 +74,9 @@ impl Phase {
             P::BeforeHook => matches!(next, P::TurnPreparing | P::Sealing),
             P::TurnPreparing => matches!(next, P::TurnExecuting | P::Parked | P::Sealing),
             P::TurnExecuting => matches!(next, P::TurnPersisting | P::Sealing),
-            P::TurnPersisting => matches!(
-                next,
-                P::TurnPreparing | P::Gates | P::Parked | P::Sealing
-            ),
+            P::TurnPersisting => {
+                matches!(next, P::TurnPreparing | P::Gates | P::Parked | P::Sealing)
+            }
             P::Parked => matches!(next, P::Preflight | P::TurnPreparing | P::TurnPersisting),
             P::Gates => matches!(next, P::TurnPreparing | P::Sealing),
             P::Sealing => matches!(next, P::Ended),

@@ -65,11 +65,13 @@ impl ServerState {
             ServerEvent::Started { .. } => self.starts += 1,
             ServerEvent::Stopped { .. } => {}
             ServerEvent::TokenCreated(created) => {
-                self.tokens.entry(created.id).or_insert_with(|| TokenRecord {
-                    created: created.clone(),
-                    created_at: at,
-                    revoked_at: None,
-                });
+                self.tokens
+                    .entry(created.id)
+                    .or_insert_with(|| TokenRecord {
+                        created: created.clone(),
+                        created_at: at,
+                        revoked_at: None,
+                    });
             }
             ServerEvent::TokenRevoked { id } => {
                 if let Some(token) = self.tokens.get_mut(id) {

@@ -2,16 +2,19 @@
 
 use dogwatch_core::Sha256Digest;
 use dogwatch_core::Timestamp;
-use dogwatch_core::event::Epoch;
+use dogwatch_core::event::{Actor, Epoch, Via};
 use dogwatch_core::failure::{Failure, FailureClass};
 use dogwatch_core::ids::{
-    ClaimId, DecisionId, JobId, LeaseId, MachineId, ProjectId, RunId, uuid_v7,
+    ApprovalId, ClaimId, DecisionId, JobId, LeaseId, MachineId, ProjectId, RunId, uuid_v7,
 };
 use dogwatch_core::job::{
-    Assurance, CancelJob, ClaimJob, Cleanup, CleanupState, CloseRun, Decided, DecisionEffect,
-    JobCommand, JobEvent, JobStatus, JobStream, Refusal, ReleaseLease, RetryJob, RevokeLease,
-    RunClosure, RunOutcome, StartFrom, StartRun, SubmitJob, Submitted, decide,
+    ApprovalKind, ApprovalState, Assurance, CancelJob, ClaimJob, Cleanup, CleanupState, CloseRun,
+    DecideApproval, Decided, DecisionEffect, ExpireLease, JobCommand, JobEvent, JobState,
+    JobStatus, JobStream, ParkReason, ParkRun, Refusal, ReleaseLease, RequestApproval, RetryJob,
+    RevokeLease, RunClosure, RunOutcome, StartApproval, StartFrom, StartRun, SubmitJob, Submitted,
+    Verdict, decide,
 };
+use dogwatch_core::queue::Offer;
 use proptest::prelude::*;
 
 fn uuid(n: u8) -> uuid::Uuid {
@@ -48,8 +51,26 @@ fn submit(effect: DecisionEffect, max_attempts: u32) -> JobCommand {
             max_attempts,
             retry_of: None,
             first_attempt: 1,
+            exact: false,
+            approval: None,
+            goes_on: None,
+            trace: None,
+            context: None,
         },
     })
+}
+
+fn submit_for_approval(max_attempts: u32, deadline: Option<Timestamp>) -> JobCommand {
+    let JobCommand::Submit(mut command) = submit(DecisionEffect::Allow, max_attempts) else {
+        unreachable!("it makes a submission");
+    };
+    command.facts.approval = Some(StartApproval { ttl_ms: 1_000 });
+    command.facts.deadline = deadline;
+    JobCommand::Submit(command)
+}
+
+fn offer() -> Offer {
+    Offer::anything(MachineId::from_uuid(uuid(9)))
 }
 
 fn closure(outcome: RunOutcome, class: FailureClass) -> RunClosure {
@@ -82,12 +103,18 @@ fn command() -> impl Strategy<Value = JobCommand> {
     let effect = prop_oneof![9 => Just(DecisionEffect::Allow), 1 => Just(DecisionEffect::Deny)];
     prop_oneof![
         (effect.clone(), 1..=3_u32).prop_map(|(effect, max)| submit(effect, max)),
+        (1..=3_u32, any::<bool>()).prop_map(|(max, soon)| {
+            submit_for_approval(
+                max,
+                soon.then(|| Timestamp::from_micros(20 * 3_600_000_000)),
+            )
+        }),
         (effect, 10..14_u8, 20..24_u8).prop_map(|(effect, lease, claim)| {
             JobCommand::Claim(ClaimJob {
                 decision: decision(effect),
                 claim: ClaimId::from_uuid(uuid(claim)),
                 lease: LeaseId::from_uuid(uuid(lease)),
-                machine: MachineId::from_uuid(uuid(9)),
+                offer: offer(),
                 holder: None,
                 ttl_ms: 30_000,
             })
@@ -130,8 +157,67 @@ fn command() -> impl Strategy<Value = JobCommand> {
             reason: "user".into()
         })),
         Just(JobCommand::Retry(RetryJob {
-            reason: "user".into()
+            reason: "user".into(),
+            goes_on: None,
         })),
+        Just(JobCommand::MakeDue {}),
+        Just(JobCommand::ExpireJob {}),
+        (10..14_u8).prop_map(|lease| JobCommand::ExpireLease(ExpireLease {
+            lease: LeaseId::from_uuid(uuid(lease)),
+            closure: closure(RunOutcome::Orphaned, FailureClass::Lease),
+        })),
+        (
+            10..14_u8,
+            0..6_u64,
+            30..34_u8,
+            any::<bool>(),
+            proptest::option::of(40..44_u8)
+        )
+            .prop_map(|(lease, epoch, run, timed, approval)| {
+                JobCommand::Park(ParkRun {
+                    lease: LeaseId::from_uuid(uuid(lease)),
+                    epoch: Epoch(epoch),
+                    run: RunId::from_uuid(uuid(run)),
+                    reason: ParkReason::Approval,
+                    until: timed.then_some(Timestamp::EPOCH),
+                    approval: approval.map(|id| ApprovalId::from_uuid(uuid(id))),
+                })
+            }),
+        (10..14_u8, 0..6_u64, 30..34_u8, 40..44_u8).prop_map(|(lease, epoch, run, approval)| {
+            JobCommand::RequestApproval(RequestApproval {
+                lease: LeaseId::from_uuid(uuid(lease)),
+                epoch: Epoch(epoch),
+                run: RunId::from_uuid(uuid(run)),
+                approval: ApprovalId::from_uuid(uuid(approval)),
+                action: "{}".into(),
+                reason: "test".into(),
+                policy: Sha256Digest::of(b"policy"),
+                actor: Actor::new("agent:run", Via::Mcp),
+                ttl_ms: 1_000,
+            })
+        }),
+        (40..44_u8, any::<bool>(), any::<bool>()).prop_map(|(approval, yes, asker)| {
+            JobCommand::DecideApproval(DecideApproval {
+                approval: ApprovalId::from_uuid(uuid(approval)),
+                verdict: if yes {
+                    Verdict::Approve
+                } else {
+                    Verdict::Reject
+                },
+                note: None,
+                actor: Actor::new(if asker { "agent:run" } else { "user:ana" }, Via::Http),
+            })
+        }),
+        (40..44_u8).prop_map(|approval| JobCommand::ExpireApproval {
+            approval: ApprovalId::from_uuid(uuid(approval)),
+        }),
+        (10..14_u8, 0..6_u64, 30..34_u8).prop_map(|(lease, epoch, run)| JobCommand::Message {
+            lease: LeaseId::from_uuid(uuid(lease)),
+            epoch: Epoch(epoch),
+            run: RunId::from_uuid(uuid(run)),
+            topic: "progress".into(),
+            text: "test".into(),
+        }),
         (30..34_u8).prop_map(|run| JobCommand::CleanUp {
             run: RunId::from_uuid(uuid(run)),
             cleanup: Cleanup {
@@ -152,24 +238,59 @@ fn apply_all(mut stream: JobStream, events: &[JobEvent], at: Timestamp) -> JobSt
 
 /// What a later step fills in, so that random commands get somewhere: the lease and epoch that are really active.
 fn aim(stream: &JobStream, command: JobCommand, aimed: bool) -> JobCommand {
-    let Some(lease) = stream
-        .job
-        .as_ref()
-        .and_then(|job| job.active_lease())
-        .filter(|_| aimed)
-    else {
+    let Some(job) = stream.job.as_ref().filter(|_| aimed) else {
         return command;
     };
+    // Whoever decides is meant to find something to decide.
+    let pending = job.pending_approvals().next().map(|approval| approval.id);
+    let command = match (command, pending) {
+        (JobCommand::DecideApproval(mut decide), Some(id)) => {
+            decide.approval = id;
+            JobCommand::DecideApproval(decide)
+        }
+        (JobCommand::ExpireApproval { .. }, Some(approval)) => {
+            JobCommand::ExpireApproval { approval }
+        }
+        (command, _) => command,
+    };
+    let Some(lease) = job.active_lease() else {
+        return command;
+    };
+    let open = job.open_run().map(|run| run.id);
     match command {
+        JobCommand::Park(mut park) => {
+            (park.lease, park.epoch) = (lease.id, lease.epoch);
+            park.run = open.unwrap_or(park.run);
+            park.approval = park.approval.and(pending);
+            JobCommand::Park(park)
+        }
+        JobCommand::RequestApproval(mut request) => {
+            (request.lease, request.epoch) = (lease.id, lease.epoch);
+            request.run = open.unwrap_or(request.run);
+            JobCommand::RequestApproval(request)
+        }
+        JobCommand::Message {
+            run, topic, text, ..
+        } => JobCommand::Message {
+            lease: lease.id,
+            epoch: lease.epoch,
+            run: open.unwrap_or(run),
+            topic,
+            text,
+        },
+        JobCommand::ExpireLease(mut expire) => {
+            expire.lease = lease.id;
+            JobCommand::ExpireLease(expire)
+        }
         JobCommand::Start(mut start) => {
             (start.lease, start.epoch) = (lease.id, lease.epoch);
+            // A job that was parked goes on with the run it has.
+            start.run = open.unwrap_or(start.run);
             JobCommand::Start(start)
         }
         JobCommand::Close(mut close) => {
             (close.lease, close.epoch) = (lease.id, lease.epoch);
-            if let Some(run) = stream.job.as_ref().and_then(|job| job.open_run()) {
-                close.run = run.id;
-            }
+            close.run = open.unwrap_or(close.run);
             JobCommand::Close(close)
         }
         JobCommand::Release(mut release) => {
@@ -206,7 +327,8 @@ proptest! {
                     prop_assert!(from == to || from.may_become(to), "{from} -> {to} by {event:?}");
                     prop_assert!(!from.is_terminal() || from == to, "left {from}");
                 }
-                if !matches!(event, JobEvent::PolicyDecided(_)) {
+                // A decision and a message say something and change nothing but the time.
+                if !matches!(event, JobEvent::PolicyDecided(_) | JobEvent::Message { .. }) {
                     prop_assert_ne!(&stream, &next, "{:?} changed nothing", event);
                 }
                 stream = next;
@@ -217,8 +339,29 @@ proptest! {
                 let granted = events.iter().any(|event| matches!(event, JobEvent::LeaseGranted { .. }));
                 prop_assert_eq!(granted, new.epoch > old.epoch);
                 prop_assert!(new.runs.iter().filter(|run| run.closed.is_none()).count() <= 1);
-                prop_assert!(new.runs.iter().all(|run| run.closed.is_some()) || new.active_lease().is_some(),
-                    "an open run without a lease");
+                let parked = matches!(new.state, JobState::Parked { .. });
+                prop_assert!(new.runs.iter().all(|run| run.closed.is_some()) || new.active_lease().is_some() || parked,
+                    "an open run without a lease that is not parked");
+                if new.state.status().is_terminal() {
+                    prop_assert_eq!(new.pending_approvals().count(), 0, "asked about what is over");
+                    prop_assert!(new.timers().is_empty());
+                }
+                if matches!(new.state, JobState::AwaitingApproval { .. }) {
+                    prop_assert_eq!(new.pending_approvals().count(), 1);
+                }
+                for approval in &new.approvals {
+                    let was = old.approval(approval.id).map(|old| old.state);
+                    if was != Some(approval.state) && approval.state == ApprovalState::Used {
+                        prop_assert_eq!(was, Some(ApprovalState::Approved), "used without a yes");
+                    }
+                }
+                // Nothing executes before its approval: each start of such a job has used up one of its own.
+                if new.approval.is_some() && granted && !matches!(old.state, JobState::Parked { .. }) {
+                    let used = |job: &dogwatch_core::job::Job| job.approvals.iter()
+                        .filter(|approval| approval.kind == ApprovalKind::StartRun && approval.state == ApprovalState::Used)
+                        .count();
+                    prop_assert_eq!(used(new), used(old) + 1);
+                }
                 let attempts: Vec<u32> = new.runs.iter().map(|run| run.attempt).collect();
                 let expected: Vec<u32> = (1..=u32::try_from(attempts.len()).unwrap()).collect();
                 prop_assert_eq!(attempts, expected);
@@ -255,7 +398,7 @@ fn running() -> (JobStream, LeaseId, Epoch, RunId) {
             decision: decision(DecisionEffect::Allow),
             claim: ClaimId::from_uuid(uuid(20)),
             lease,
-            machine: MachineId::from_uuid(uuid(9)),
+            offer: offer(),
             holder: None,
             ttl_ms: 30_000,
         }),
@@ -346,7 +489,7 @@ fn the_third_crash_in_a_row_is_the_last() {
                 decision: decision(DecisionEffect::Allow),
                 claim: ClaimId::from_uuid(uuid(20 + n)),
                 lease,
-                machine: MachineId::from_uuid(uuid(9)),
+                offer: offer(),
                 holder: None,
                 ttl_ms: 1,
             }),

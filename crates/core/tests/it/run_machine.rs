@@ -2,11 +2,13 @@
 
 use dogwatch_core::Sha256Digest;
 use dogwatch_core::Timestamp;
-use dogwatch_core::job::{Assurance, RunOutcome, StartFrom};
+use dogwatch_core::event::Epoch;
+use dogwatch_core::job::{Assurance, ParkReason, RunOutcome, StartFrom};
 use dogwatch_core::limits::{Limits, ModelClass};
 use dogwatch_core::run::{
-    GateFinished, GateResult, Note, Phase, RunEnded, RunEvent, RunRefusal, RunStarted, RunState,
-    SnapshotTaken, Step, TurnBegun, TurnEnded, after_gates, after_turn, before_turn, decide,
+    GateFinished, GateResult, Note, Phase, RunEnded, RunEvent, RunParked, RunRefusal, RunResumed,
+    RunStarted, RunState, SnapshotTaken, Step, TurnBegun, TurnEnded, after_gates, after_turn,
+    before_turn, decide,
 };
 use dogwatch_core::turn::{Exit, MissingResponse, ResponseReading, TurnOutcome, TurnStatus, judge};
 use proptest::prelude::*;
@@ -98,6 +100,10 @@ fn fact() -> impl Strategy<Value = RunEvent> {
             turn, label: "l".into(), commit: "c".into(), tree: "t".into(), files: 0, ignored: 0,
         })),
         2 => Just(RunEvent::GateFinished(gate(GateResult::Passed, true))),
+        3 => Just(RunEvent::Parked(RunParked {
+            reason: ParkReason::Approval, until: None, approval: None,
+        })),
+        3 => Just(RunEvent::Resumed(RunResumed { epoch: Epoch(2), because: "approved".into() })),
         1 => Just(RunEvent::CancelReceived { reason: "r".into() }),
         1 => Just(RunEvent::Noted(Note { code: "c".into(), text: "t".into() })),
         1 => Just(end()),
@@ -127,6 +133,10 @@ proptest! {
                 prop_assert_eq!(numbers, (1..=next.turn_count()).collect::<Vec<_>>());
                 let open = next.turns.iter().filter(|turn| turn.status == TurnStatus::InProgress).count();
                 prop_assert!(open <= 1);
+                if state.phase == Phase::Parked && next.phase != Phase::Parked {
+                    prop_assert_eq!(Some(next.phase), state.parked_from, "left for elsewhere");
+                }
+                prop_assert_eq!(next.phase == Phase::Parked, next.parked_from.is_some());
                 state = next;
                 log.push((event, at));
             }
@@ -146,7 +156,7 @@ proptest! {
 #[test]
 fn every_phase_may_be_left_for_sealing_and_only_sealing_for_the_end() {
     for phase in Phase::ALL {
-        let active = !matches!(phase, Phase::Sealing | Phase::Ended);
+        let active = !matches!(phase, Phase::Parked | Phase::Sealing | Phase::Ended);
         assert_eq!(phase.may_become(Phase::Sealing), active, "{phase}");
         assert_eq!(
             phase.may_become(Phase::Ended),

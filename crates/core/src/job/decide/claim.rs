@@ -52,7 +52,11 @@ pub(super) fn decide(
     {
         // What was approved, if anything was, is not what would happen now.
         let mut events = vec![decided];
-        events.extend(approve::supersede(job, None, "the policy or the epoch changed"));
+        events.extend(approve::supersede(
+            job,
+            None,
+            "the policy or the epoch changed",
+        ));
         events.extend(asked);
         return Ok(events);
     }
@@ -83,5 +87,8 @@ pub(super) fn decide(
             },
         },
     };
-    Ok([Some(decided), used, Some(next)].into_iter().flatten().collect())
+    Ok([Some(decided), used, Some(next)]
+        .into_iter()
+        .flatten()
+        .collect())
 }

@@ -83,7 +83,9 @@ pub(super) fn consequence(job: &Job, closure: &RunClosure, now: Timestamp) -> Ve
             let starts = job.starts();
             if starts < job.max_attempts && is_retryable(&failure) {
                 let doubled = 2_u64.saturating_pow(starts.saturating_sub(1));
-                let delay = RETRY_DELAY_MS.saturating_mul(doubled).min(MAX_RETRY_DELAY_MS);
+                let delay = RETRY_DELAY_MS
+                    .saturating_mul(doubled)
+                    .min(MAX_RETRY_DELAY_MS);
                 requeue(job, &failure.code, Some(delay), now)
             } else {
                 let dead_letter = is_retryable(&failure) && job.max_attempts > 1;
