@@ -311,6 +311,7 @@ impl Config {
             default_agent: self.agent.clone(),
             project_acceptance: self.acceptance.clone(),
             model_class: self.model_class,
+            keep_workspace: self.run.keep_workspace,
             limit_layers: self.limit_layers.clone(),
         }
     }

@@ -82,6 +82,9 @@ pub struct ContractDraft {
     /// Whether changing nothing is a success; false if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_empty: Option<bool>,
+    /// Whether the workspace of a run is left in place when it is done; what the configuration says if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_workspace: Option<bool>,
     /// How far the run is kept apart from the machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub containment: Option<Containment>,
@@ -124,6 +127,7 @@ impl ContractDraft {
             forbidden_paths: None,
             acceptance: None,
             allow_empty: None,
+            keep_workspace: None,
             containment: None,
             limits: None,
             retry: None,
@@ -180,6 +184,7 @@ impl ContractDraft {
             forbidden_paths: fields.optional("forbidden_paths", problems),
             acceptance: read_acceptance(fields, problems),
             allow_empty: fields.optional("allow_empty", problems),
+            keep_workspace: fields.optional("keep_workspace", problems),
             containment: read_containment(fields, problems),
             limits: fields
                 .object("limits", problems)

@@ -19,6 +19,8 @@ pub struct ContractContext {
     pub project_acceptance: Vec<AcceptanceDraft>,
     /// The class that chooses the defaults of limits.
     pub model_class: ModelClass,
+    /// Whether workspaces are left in place where a contract says nothing of it.
+    pub keep_workspace: bool,
     /// The limits of every layer but the contract's own.
     pub limit_layers: Vec<LimitLayer>,
 }
@@ -84,6 +86,7 @@ impl ContractDraft {
                 .map(|gate| gate.expand(default_timeout))
                 .collect(),
             allow_empty: self.allow_empty.unwrap_or(false),
+            keep_workspace: self.keep_workspace.unwrap_or(context.keep_workspace),
             containment: self.containment.unwrap_or_default(),
             limits: limits.limits.clone(),
             retry: Retry {

@@ -62,6 +62,8 @@ pub struct Contract {
     pub acceptance: Vec<Acceptance>,
     /// Whether changing nothing is a success.
     pub allow_empty: bool,
+    /// Whether the workspace of a run is left in place when it is done.
+    pub keep_workspace: bool,
     /// How far the run is kept apart from the machine.
     pub containment: Containment,
     /// The limits of every run.
@@ -132,6 +134,7 @@ impl Contract {
             forbidden_paths: Some(self.forbidden_paths.clone()),
             acceptance: Some(self.acceptance.iter().map(AcceptanceDraft::from).collect()),
             allow_empty: Some(self.allow_empty),
+            keep_workspace: Some(self.keep_workspace),
             containment: Some(self.containment),
             limits: Some((&self.limits).into()),
             retry: Some(RetryDraft {

@@ -43,7 +43,7 @@ fn a_task_is_all_a_contract_needs() {
         concat!(
             r#"{"acceptance":[],"agent":"coder","allow_empty":false,"allowed_paths":["**"],"#,
             r#""base_commit":"0123456789abcdef0123456789abcdef01234567","base_ref":"HEAD","#,
-            r#""containment":"none","forbidden_paths":[],"limits":{"gate_timeout_ms":600000,"#,
+            r#""containment":"none","forbidden_paths":[],"keep_workspace":false,"limits":{"gate_timeout_ms":600000,"#,
             r#""initial_backoff_ms":1000,"kill_grace_ms":2000,"max_retry_backoff_ms":60000,"#,
             r#""max_stall_restarts":2,"max_turns":6,"output_bytes":16777216,"response_bytes":1048576,"#,
             r#""stall_window_ms":120000,"turn_budget_ms":300000,"wall_ms":7200000},"#,
@@ -53,7 +53,7 @@ fn a_task_is_all_a_contract_needs() {
     // The hash of released bytes never changes.
     assert_eq!(
         stored.hash.to_string(),
-        "c8440e9ba00b934e28d43d520d77982acd077a00ef52ffdb9b2d2208a42db377"
+        "81881e6369096a2439d1ef3904aa3993c10d23dd8a7c081c17b53e5d4c21f3d1"
     );
     assert_eq!(
         StoredContract::parse(&stored.bytes, stored.hash).unwrap(),
@@ -541,6 +541,7 @@ prop_compose! {
         max_turns in proptest::option::of(1_u64..1 << 53),
         turn_budget_ms in proptest::option::of(1_u64..1_000_000),
         max_attempts in proptest::option::of(1_u32..=3),
+        keep_workspace in proptest::option::of(any::<bool>()),
         approve_before_start in proptest::option::of(any::<bool>()),
         approval_ms in proptest::option::of(0_u64..1 << 40),
     ) -> ContractDraft {
@@ -553,6 +554,7 @@ prop_compose! {
             forbidden_paths,
             acceptance,
             allow_empty,
+            keep_workspace,
             containment,
             limits: Some(LimitsDraft { max_turns, turn_budget_ms, ..LimitsDraft::default() }),
             retry: Some(RetryDraft { max_attempts }),
