@@ -16,7 +16,13 @@ mod update;
 pub use blobs::{BlobError, Blobs};
 pub use error::StoreError;
 pub use output::{Output, OutputError, OutputKey, OutputPart};
-pub use query::{ContractBytes, JobFilter, Page, PageRequest, RunFilter, RunView, StoredLine};
+pub use query::{
+    ApprovalFilter, ApprovalRow, ContractBytes, JobFilter, JobTimer, LogFilter, LogLine, Page,
+    PageRequest, RunFilter, RunView, RunnerRow, StoredLine,
+};
 pub use run_log::{RunLog, RunLogError};
 pub use streams::{Maintenance, Reads, RebuildReport, Store, Streams};
-pub use update::{Decide, Decision, EventContext, Idempotency, Side, Update, Updated};
+pub use update::{
+    Decide, DecideServer, Decision, EventContext, Idempotency, ServerUpdate, ServerUpdated, Side,
+    Update, Updated,
+};
