@@ -9,6 +9,8 @@ use dogwatch_core::limits::Limits;
 use dogwatch_core::turn::{AgentRequest, Exit, MissingResponse, ResponseReading};
 use dogwatch_supervisor::{ExitRecord, Oversight, ShimPlaces, SupervisorError};
 
+use crate::secrets::Secrets;
+
 /// Where a turn's files go. The agent sees the exchange directory only; the rest is evidence.
 #[derive(Clone, Debug)]
 pub struct TurnFiles {
@@ -33,6 +35,8 @@ pub struct TurnInput {
     pub workspace: PathBuf,
     /// Its environment beyond the allow-list.
     pub env: Vec<(OsString, OsString)>,
+    /// What its environment holds that nobody else may see.
+    pub secrets: Secrets,
     /// Where the files go.
     pub files: TurnFiles,
     /// The limits of the run.

@@ -1,6 +1,7 @@
 //! The `exec` driver: any command. It reads its request from files named in its environment and may write a response; exit 0 without one
 //! means `done`.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use async_trait::async_trait;
@@ -30,19 +31,24 @@ impl ExecDriver {
     }
 
     fn spec(&self, input: &TurnInput, exchange: &Exchange) -> ShimSpec {
-        let mut env = dogwatch_supervisor::env::allowed(&self.pass_env);
+        // A map, as what dogwatch says wins over a variable of the host with the same name.
+        let mut env: BTreeMap<OsString, OsString> =
+            dogwatch_supervisor::env::allowed(&self.pass_env)
+                .into_iter()
+                .collect();
         env.extend(input.env.iter().cloned());
+        env.extend(input.secrets.expose());
         for (name, path) in [
             ("DOGWATCH_PROMPT_FILE", &exchange.prompt),
             ("DOGWATCH_REQUEST_FILE", &exchange.request),
             ("DOGWATCH_RESPONSE_FILE", &exchange.response),
         ] {
-            env.push((OsString::from(name), path.clone().into_os_string()));
+            env.insert(OsString::from(name), path.clone().into_os_string());
         }
         let mut spec = ShimSpec::new(
             &self.command,
             &input.workspace,
-            env,
+            env.into_iter().collect(),
             &input.files.shim,
             input.budget_ms,
             &input.limits,

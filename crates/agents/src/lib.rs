@@ -7,7 +7,9 @@ mod choose;
 mod driver;
 mod exchange;
 mod exec;
+mod secrets;
 
 pub use choose::{AgentChoice, AgentSpec, ChooseError, choose};
 pub use driver::{AgentDriver, DriverError, TurnFiles, TurnInput, TurnReport};
 pub use exec::ExecDriver;
+pub use secrets::Secrets;

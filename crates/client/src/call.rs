@@ -31,6 +31,8 @@ pub(crate) struct Call {
     pub(crate) method: Method,
     /// Below the server's address; without a leading slash.
     path: String,
+    /// One more part of the path, whatever is in it.
+    below: Option<String>,
     query: Vec<(&'static str, String)>,
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     pub(crate) body: Body,
@@ -49,6 +51,7 @@ impl Call {
         Self {
             method,
             path: path.into(),
+            below: None,
             query: Vec::new(),
             headers: Vec::new(),
             body: Body::None,
@@ -89,6 +92,12 @@ impl Call {
             body: Body::Octets(bytes.into()),
             ..Self::new(Method::PUT, path, Twice::Same)
         }
+    }
+
+    /// With a last part of the path that may be any text but `.` and `..`.
+    pub(crate) fn below(mut self, text: &str) -> Self {
+        self.below = Some(text.to_owned());
+        self
     }
 
     /// With a parameter, if there is one.
@@ -134,7 +143,10 @@ impl Call {
         let mut url = base.clone();
         {
             let mut segments = url.path_segments_mut().expect("an HTTP URL has a path");
-            segments.pop_if_empty().extend(self.path.split('/'));
+            segments
+                .pop_if_empty()
+                .extend(self.path.split('/'))
+                .extend(self.below.as_deref());
         }
         if !self.query.is_empty() {
             let mut query = url.query_pairs_mut();
@@ -167,6 +179,14 @@ mod tests {
         ] {
             assert_eq!(call.url(&Url::parse(base).unwrap()).as_str(), url);
         }
+    }
+
+    #[test]
+    fn any_text_is_one_part_of_a_path() {
+        let call = Call::get("v1/resolve").below("a/../b?c#d %");
+        let url = call.url(&Url::parse("http://localhost/").unwrap());
+        assert_eq!(url.path(), "/v1/resolve/a%2F..%2Fb%3Fc%23d%20%");
+        assert_eq!(url.query(), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sends requests, again where that is harmless.
 
 use std::fmt;
+use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable as _};
 use dogwatch_api::Problem;
@@ -53,7 +54,9 @@ impl Connection {
             .referer(false)
             // What may be repeated is known here alone.
             .retry(retry::never())
-            .http1_only();
+            .http1_only()
+            // Well before the server hangs up: what is sent just then may be lost.
+            .pool_idle_timeout(Duration::from_secs(15));
         if base.scheme() == "http" {
             // No certificate will be looked at, so none are read from the disk.
             builder = builder.tls_certs_only([]);

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use bytes::Bytes;
-use dogwatch_api::Problem;
+use dogwatch_api::{Problem, ProblemCode, codes};
 use futures_util::stream::{Stream, StreamExt as _, unfold};
 use reqwest::Response;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use serde::Deserialize;
 use sse_stream::{Sse, SseByteStream};
+use tokio::time::Instant;
 
 use crate::answer::{Again, Failure};
 use crate::call::Call;
@@ -21,14 +23,22 @@ const EVENT_BYTES: usize = 8 << 20;
 
 type Blocks = Pin<Box<dyn Stream<Item = Result<Sse, sse_stream::Error>> + Send>>;
 
+/// The name of the event that says why nothing follows.
+const END: &str = "end";
+
 /// One event.
 #[derive(Debug)]
 pub(crate) struct Event {
     /// Its name; `message` if it has none.
     pub(crate) name: String,
-    /// Where to go on from after it.
-    pub(crate) id: Option<String>,
+    /// A JSON document.
     pub(crate) data: String,
+}
+
+/// What the last event says.
+#[derive(Deserialize)]
+struct End {
+    reason: String,
 }
 
 /// Events of one route. What was received is not received again: the server is told how far we came.
@@ -36,10 +46,23 @@ pub(crate) struct Feed {
     connection: Arc<Connection>,
     call: Call,
     last_id: Option<String>,
-    open: Option<Blocks>,
+    open: Option<Open>,
     pauses: ExponentialBackoff,
     /// The server's wish.
     at_least: Duration,
+}
+
+struct Open {
+    blocks: Blocks,
+    since: Instant,
+}
+
+/// What a block of a stream comes to.
+enum Step {
+    Event(Event),
+    Nothing,
+    /// Nothing will follow.
+    Over,
 }
 
 impl Feed {
@@ -66,36 +89,44 @@ impl Feed {
         Ok(self)
     }
 
-    /// The next event. A problem is the last thing there is: nothing comes after it.
+    /// The next event, or nothing when nothing will follow. After a problem nothing follows either.
     ///
     /// Dropping the future loses nothing.
-    pub(crate) async fn next(&mut self) -> Result<Event, Problem> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Event>, Problem> {
         loop {
             let failure = match self.step().await {
-                Ok(Some(event)) => return Ok(event),
-                Ok(None) => continue,
+                Ok(Step::Event(event)) => return Ok(Some(event)),
+                Ok(Step::Over) => return Ok(None),
+                Ok(Step::Nothing) => continue,
                 Err(failure) => failure,
             };
-            self.open = None;
+            let lasted = self.open.take().map(|open| open.since.elapsed());
+            if lasted.is_some_and(|lasted| lasted >= self.connection.options.stream_silence) {
+                // It worked, with nothing to say.
+                self.pauses = pauses(&self.connection);
+            }
             if failure.again == Again::No {
                 return Err(failure.problem);
             }
             let Some(pause) = self.pauses.next() else {
                 return Err(failure.problem);
             };
-            tracing::debug!(code = failure.problem.code, ?pause, "the stream is opened again");
+            tracing::debug!(
+                code = failure.problem.code,
+                ?pause,
+                "the stream is opened again"
+            );
             tokio::time::sleep(pause.max(self.at_least)).await;
         }
     }
 
-    /// One block of the stream, which may hold no event.
-    async fn step(&mut self) -> Result<Option<Event>, Failure> {
+    async fn step(&mut self) -> Result<Step, Failure> {
         if self.open.is_none() {
             self.open().await?;
         }
-        let blocks = self.open.as_mut().expect("it was opened just now");
-        match blocks.next().await {
-            Some(Ok(block)) => Ok(self.take(block)),
+        let open = self.open.as_mut().expect("it was opened just now");
+        match open.blocks.next().await {
+            Some(Ok(block)) => self.take(block),
             Some(Err(sse_stream::Error::Body(error))) => match error.downcast::<Broken>() {
                 Ok(broken) => Err(broken.0),
                 Err(error) => Err(Failure::invalid(error.to_string())),
@@ -108,24 +139,48 @@ impl Feed {
         }
     }
 
-    fn take(&mut self, block: Sse) -> Option<Event> {
+    fn take(&mut self, block: Sse) -> Result<Step, Failure> {
+        if let Some(retry) = block.retry {
+            let longest = self.connection.options.longest_pause;
+            self.at_least = Duration::from_millis(retry).min(longest);
+        }
+        if let Some(id) = block.id {
+            self.last_id = Some(id).filter(|id| !id.is_empty());
+        }
+        let Some(data) = block.data else {
+            return Ok(Step::Nothing);
+        };
+        let name = block.event.filter(|name| !name.is_empty());
+        if name.as_deref() == Some(END) {
+            return self.end(&data);
+        }
         // It works: what broke before does not count any more.
         self.pauses = pauses(&self.connection);
-        if let Some(retry) = block.retry {
-            self.at_least =
-                Duration::from_millis(retry).min(self.connection.options.longest_pause);
-        }
-        if let Some(id) = &block.id {
-            self.last_id = Some(id.clone()).filter(|id| !id.is_empty());
-        }
-        let data = block.data?;
-        Some(Event {
-            name: block
-                .event
-                .filter(|name| !name.is_empty())
-                .unwrap_or_else(|| "message".to_owned()),
-            id: self.last_id.clone(),
+        Ok(Step::Event(Event {
+            name: name.unwrap_or_else(|| "message".to_owned()),
             data,
+        }))
+    }
+
+    /// A stream ends because all was said, or because of a problem. In the latter case the route itself tells whether it still stands.
+    fn end(&self, data: &str) -> Result<Step, Failure> {
+        let server = &self.connection.server;
+        let Ok(end) = serde_json::from_str::<End>(data) else {
+            return Err(Failure::invalid(format!(
+                "{server} ends a stream without saying why"
+            )));
+        };
+        if codes::find(&end.reason).is_none() {
+            return Ok(Step::Over);
+        }
+        Err(Failure {
+            problem: Problem::new(
+                ProblemCode::Unavailable,
+                &end.reason,
+                format!("{server} ended the stream"),
+                "try again",
+            ),
+            again: Again::IfHarmless,
         })
     }
 
@@ -148,7 +203,10 @@ impl Feed {
                 self.connection.server
             )));
         }
-        self.open = Some(blocks(&self.connection, response));
+        self.open = Some(Open {
+            blocks: blocks(&self.connection, response),
+            since: Instant::now(),
+        });
         Ok(())
     }
 }
@@ -178,9 +236,7 @@ fn blocks(connection: &Connection, response: Response) -> Blocks {
             match tokio::time::timeout(silence, response.chunk()).await {
                 Ok(Ok(Some(chunk))) => Some((Ok(chunk), Some(response))),
                 Ok(Ok(None)) => None,
-                Ok(Err(error)) => {
-                    Some((Err(Broken(Failure::transport(error, &server))), None))
-                }
+                Ok(Err(error)) => Some((Err(Broken(Failure::transport(error, &server))), None)),
                 Err(_) => Some((Err(Broken(Failure::silence(&server))), None)),
             }
         }

@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct Options {
     /// For a connection to be there.
     pub connect_time: Duration,
-    /// For an answer, and for what comes after the end of a long poll.
+    /// For an answer, and for what comes after the end of a long poll. A little longer than the server gives itself, so that its own word
+    /// comes first.
     pub answer_time: Duration,
     /// How often a call that may be repeated is repeated.
     pub repeats: usize,
@@ -27,7 +28,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             connect_time: Duration::from_secs(5),
-            answer_time: Duration::from_secs(30),
+            answer_time: Duration::from_secs(35),
             repeats: 4,
             first_pause: Duration::from_millis(50),
             longest_pause: Duration::from_secs(2),

@@ -16,10 +16,13 @@ impl Wakeups for StreamedWakeups {
     async fn next(&mut self) -> Option<Wakeup> {
         loop {
             match self.feed.as_mut()?.next().await {
-                Ok(event) => match serde_json::from_str(&event.data) {
+                Ok(Some(event)) => match serde_json::from_str(&event.data) {
                     Ok(wakeup) => return Some(wakeup),
-                    Err(error) => tracing::debug!(event.name, %error, "a wake-up that says nothing to us"),
+                    Err(error) => {
+                        tracing::debug!(event.name, %error, "a wake-up that says nothing to us");
+                    }
                 },
+                Ok(None) => self.feed = None,
                 Err(problem) => {
                     tracing::debug!(code = problem.code, "no more wake-ups");
                     self.feed = None;

@@ -14,9 +14,7 @@ use crate::time::Timestamp;
 pub const LOG_SCHEMA_VERSION: &str = "log_event.v2";
 
 /// How severe a line is.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogLevel {
     /// Something did not work.
@@ -91,9 +89,7 @@ impl LogLane {
 }
 
 /// What lines belong together by.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CorrelationKind {
     /// By their run.

@@ -41,6 +41,27 @@ enum Command {
     Diff(commands::diff::DiffArgs),
     /// Check the evidence of a run.
     Verify(commands::verify::VerifyArgs),
+    /// Follow a job until it is over, or waits for a person.
+    Wait(commands::wait::WaitArgs),
+    /// Start the server of this data directory and let it stay.
+    Up(commands::up::UpArgs),
+    /// End the server of this data directory.
+    Down(commands::up::DownArgs),
+    /// Say whether the server runs, and what it does.
+    Status(commands::up::StatusArgs),
+    /// List, show and decide approvals.
+    #[command(subcommand)]
+    Approvals(commands::approvals::ApprovalsCommand),
+    /// Work for a server, and list those who do.
+    #[command(subcommand)]
+    Runner(commands::runner::RunnerCommand),
+    /// Create, list and revoke tokens.
+    #[command(subcommand)]
+    Token(commands::token::TokenCommand),
+    /// Say why a job or run stands where it stands.
+    Why(commands::why::WhyArgs),
+    /// Print the control log: every mutation, with who did it.
+    Audit(commands::audit::AuditArgs),
     /// List, show, cancel and retry jobs.
     #[command(subcommand)]
     Jobs(commands::jobs::JobsCommand),
@@ -56,6 +77,8 @@ enum Command {
     /// Show the configuration.
     #[command(subcommand)]
     Config(commands::config::ConfigCommand),
+    /// Say what a code in a message means and what to do about it.
+    Explain(commands::explain::ExplainArgs),
     /// Print a completion script.
     Completions(commands::completions::CompletionsArgs),
 }
@@ -75,7 +98,10 @@ pub(crate) fn run() -> ExitCode {
             return exit.into();
         }
     };
-    start_log();
+    // A server in the foreground has logs of its own, which take in this one.
+    if !matches!(&cli.command, Command::Up(args) if args.foreground()) {
+        start_log();
+    }
     let json = cli.json;
     match Context::new(json, cli.directory.clone())
         .and_then(|context| dispatch(&context, cli.command))
@@ -94,13 +120,35 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError> {
         Command::Demo(args) => commands::demo::run(context, &args),
         Command::Diff(args) => commands::diff::run(context, &args),
         Command::Verify(args) => commands::verify::run(context, &args),
+        Command::Wait(args) => commands::wait::run(context, &args),
+        Command::Up(args) => commands::up::up(context, &args),
+        Command::Down(args) => commands::up::down(context, &args),
+        Command::Status(args) => commands::up::status(context, &args),
+        Command::Approvals(command) => commands::approvals::run(context, command),
+        Command::Runner(command) => commands::runner::run(context, command),
+        Command::Token(command) => commands::token::run(context, command),
+        Command::Why(args) => commands::why::run(context, &args),
+        Command::Audit(args) => commands::audit::run(context, &args),
         Command::Jobs(command) => commands::jobs::run(context, command),
         Command::Runs(command) => commands::runs::run(context, command),
         Command::Logs(args) => commands::logs::run(context, &args),
         Command::Init(args) => commands::init::run(context, &args),
         Command::Doctor(args) => commands::doctor::run(context, &args),
         Command::Config(command) => commands::config::run(context, command),
+        Command::Explain(args) => commands::explain::run(context, &args),
         Command::Completions(args) => Ok(commands::completions::run(&args)),
+    }
+}
+
+/// The server, as a command starts it. It comes before parsing: it is not a command.
+pub(crate) fn serve(mut arguments: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
+    let stay = arguments.any(|argument| argument == "--stay");
+    match Context::new(true, None) {
+        Ok(context) => commands::up::serve_for_a_command(&context, stay).into(),
+        Err(error) => {
+            error.print(true);
+            error.exit().into()
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
-use dogwatch_api::Problem;
+use dogwatch_api::{Problem, ProblemCode};
 use serde_json::json;
 
 use crate::exit::Exit;
@@ -53,8 +53,18 @@ impl CliError {
         self
     }
 
+    #[must_use]
+    pub(crate) const fn exiting(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
     pub(crate) fn code(&self) -> &str {
         &self.code
+    }
+
+    pub(crate) fn next_action(&self) -> Option<&str> {
+        self.next.as_deref()
     }
 
     pub(crate) fn message(&self) -> &str {
@@ -94,6 +104,12 @@ impl CliError {
 
 impl From<Problem> for CliError {
     fn from(problem: Problem) -> Self {
-        Self::new(&problem.code, problem.detail).next(problem.next_action)
+        let exit = match problem.kind {
+            ProblemCode::Unauthenticated | ProblemCode::Forbidden => Exit::Refused,
+            _ => Exit::Failure,
+        };
+        Self::new(&problem.code, problem.detail)
+            .next(problem.next_action)
+            .exiting(exit)
     }
 }

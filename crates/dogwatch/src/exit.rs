@@ -13,8 +13,12 @@ pub(crate) enum Exit {
     Failure,
     /// Stopped or interrupted by a person.
     Stopped,
-    /// Blocked: a person has to do something first.
+    /// Blocked, or waiting for an approval: a person has to do something first.
     Blocked,
+    /// Nobody knows who is asking, or they may not.
+    Refused,
+    /// Parked on a limit, and not waiting for it.
+    Parked,
 }
 
 impl Exit {
@@ -36,6 +40,8 @@ impl From<Exit> for ExitCode {
             Exit::Failure => 1,
             Exit::Stopped => 2,
             Exit::Blocked => 3,
+            Exit::Refused => 4,
+            Exit::Parked => 75,
         })
     }
 }

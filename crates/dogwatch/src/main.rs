@@ -2,13 +2,16 @@
 
 mod cli;
 mod commands;
+mod connect;
 mod context;
 mod error;
 mod exit;
 #[cfg(feature = "failpoints")]
 mod failpoints;
-mod local;
+mod follow;
+mod oplog;
 mod output;
+mod server;
 
 use std::process::ExitCode;
 
@@ -22,5 +25,11 @@ fn main() -> ExitCode {
     }
     #[cfg(feature = "failpoints")]
     failpoints::arm();
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "__server")
+    {
+        return cli::serve(std::env::args_os().skip(2));
+    }
     cli::run()
 }

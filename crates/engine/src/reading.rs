@@ -11,7 +11,12 @@ pub async fn resolve<R: Reads + ?Sized>(reads: &R, text: &str) -> Result<JobRef,
         .find_ids(text, 5)
         .await
         .map_err(problems::from_store)?;
-    match found.as_slice() {
+    named(&found, text)
+}
+
+/// The one thing among those that were found.
+pub(crate) fn named(found: &[String], text: &str) -> Result<JobRef, Problem> {
+    match found {
         [] => Err(problems::not_found(
             "not_found",
             &format!("job or run `{text}`"),

@@ -8,9 +8,11 @@ use dogwatch_api::{Problem, ProblemCode};
 use dogwatch_bundle::{JournalFileError, KeyError, SealError};
 use dogwatch_core::event::EnvelopeError;
 use dogwatch_core::failure::{Failure, FailureClass};
+use dogwatch_core::ids::RunId;
 use dogwatch_core::run::RunRefusal;
 use dogwatch_gates::GateRunError;
 use dogwatch_workspace::fingerprint::FingerprintError;
+use dogwatch_workspace::snapshot::RestoreError;
 use dogwatch_workspace::{CheckoutError, CloneError, GitError, SnapshotError, VaultError};
 
 use crate::project::ProjectError;
@@ -54,6 +56,20 @@ pub enum RunnerError {
     /// The snapshot.
     #[error("take a snapshot")]
     Snapshot(#[from] SnapshotError),
+    /// A workspace could not be made from a snapshot.
+    #[error("restore a snapshot")]
+    Restore(#[from] RestoreError),
+    /// The snapshot that a run should go on from is not on this machine.
+    #[error("go on from {run}: {reason}")]
+    SnapshotMissing {
+        /// The run whose snapshot it is.
+        run: RunId,
+        /// What is missing.
+        reason: String,
+    },
+    /// The control plane and this machine do not agree on what a run did.
+    #[error("{0}")]
+    Fork(String),
     /// The diff.
     #[error("compare trees")]
     Git(#[from] GitError),
@@ -149,7 +165,17 @@ impl RunnerError {
                 "project_moved",
                 "run dogwatch once in the project's present place, then retry",
             ),
-            Self::Vault(_) | Self::Clone(_) | Self::Git(_) => (
+            Self::SnapshotMissing { .. } => (
+                FailureClass::Input,
+                "snapshot_missing",
+                "retry without going on (`dogwatch jobs retry`) to start from the base, or retry where that run's project data is",
+            ),
+            Self::Fork(_) => (
+                FailureClass::Infrastructure,
+                "journal_fork",
+                "look at journal.late.jsonl in the bundle and at who else writes to the data directory",
+            ),
+            Self::Vault(_) | Self::Clone(_) | Self::Git(_) | Self::Restore(_) => (
                 FailureClass::Infrastructure,
                 "workspace",
                 "look at the message; `dogwatch doctor` checks git and the data directory",

@@ -61,6 +61,11 @@ impl DataLayout {
         self.work(run).join("exchange").join(format!("{turn:03}"))
     }
 
+    /// The payload that came with the job, for the agent.
+    pub(crate) fn context(&self, run: RunId) -> PathBuf {
+        self.work(run).join("exchange").join("context")
+    }
+
     /// The shims' own files: one directory each.
     pub(crate) fn shims(&self, run: RunId) -> PathBuf {
         self.work(run).join("shims")

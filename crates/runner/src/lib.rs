@@ -1,9 +1,12 @@
-//! The work loop of a machine: it takes a leased job through workspace, turns, gates and bundle, and knows the control plane only as
-//! [`dogwatch_api::ControlPlane`].
+//! The work loop of a machine: it takes leased jobs through workspace, turns, gates and bundle, and knows the control plane only as
+//! [`dogwatch_api::ControlPlane`], in the same process or far away.
 
 mod attempt;
 mod binary;
+mod bundle_upload;
+mod control;
 mod crash_point;
+mod ended;
 mod error;
 mod evidence;
 mod files;
@@ -11,14 +14,18 @@ mod heartbeat;
 mod layout;
 mod machine;
 mod observe;
+mod output_mirror;
+mod patience;
 mod profile;
 mod project;
 mod recorder;
 mod recover;
 mod runner;
+mod work;
 mod work_directory;
 
-pub use attempt::Finished;
+pub use control::RunControl;
+pub use ended::{Ended, Finished, Parked};
 pub use error::RunnerError;
 pub use layout::DataLayout;
 pub use machine::{MachineError, MachineRecord};
@@ -26,4 +33,5 @@ pub use observe::{Activity, Observer, Silent};
 pub use profile::{ProfileInput, load_project_config};
 pub use project::{ProjectError, ProjectRecord};
 pub use recover::{Recovered, Recovery, recover};
-pub use runner::{RunControl, Runner, RunnerParts};
+pub use runner::{Runner, RunnerParts};
+pub use work::{Mode, Stop, Transport, WorkOptions, Worked};

@@ -1,7 +1,10 @@
-//! What someone who follows a run gets to see.
+//! What someone in the same process who follows runs gets to see.
 
+use dogwatch_core::ids::{JobId, RunId};
 use dogwatch_core::run::Phase;
 use dogwatch_supervisor::Progress;
+
+use crate::ended::Ended;
 
 /// What is going on right now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,22 +31,22 @@ impl Activity {
     }
 }
 
-/// Someone who follows a run. Calls must be quick; they are on the run's own path.
+/// Someone who follows the runs of a runner. Calls must be quick; they are on the runs' own path.
 pub trait Observer: Send + Sync {
-    /// A line of the journal, exactly as it stands in the file.
-    fn line(&self, line: &[u8]);
-    /// The run entered a phase.
-    fn phase(&self, phase: Phase, checkpoint: &str);
+    /// A job was taken.
+    fn claimed(&self, _job: JobId) {}
+    /// A line of a run's journal, exactly as it stands in the file.
+    fn line(&self, _run: RunId, _line: &[u8]) {}
+    /// A run entered a phase.
+    fn phase(&self, _run: RunId, _phase: Phase, _checkpoint: &str) {}
     /// Something is going on.
-    fn activity(&self, activity: &Activity);
+    fn activity(&self, _run: RunId, _activity: &Activity) {}
+    /// What was taken is over, for this runner.
+    fn ended(&self, _ended: &Ended) {}
 }
 
 /// Nobody.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
-impl Observer for Silent {
-    fn line(&self, _line: &[u8]) {}
-    fn phase(&self, _phase: Phase, _checkpoint: &str) {}
-    fn activity(&self, _activity: &Activity) {}
-}
+impl Observer for Silent {}

@@ -13,6 +13,13 @@ use dogwatch_core::{Clock, Entropy};
 
 use crate::error::RunnerError;
 use crate::observe::Observer;
+use crate::patience::Patience;
+
+/// Where lines go after they are durable here.
+pub(crate) struct Copy {
+    pub(crate) plane: Arc<dyn ControlPlane>,
+    pub(crate) patience: Patience,
+}
 
 pub(crate) struct Recorder {
     /// None once the journal is closed for sealing.
@@ -24,7 +31,7 @@ pub(crate) struct Recorder {
     actor: Actor,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    plane: Arc<dyn ControlPlane>,
+    copy: Option<Copy>,
     observer: Arc<dyn Observer>,
     /// Lines that are on disk and not yet with the control plane.
     unsent: Vec<Vec<u8>>,
@@ -40,7 +47,8 @@ pub(crate) struct RecorderParts {
     pub(crate) machine: MachineId,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) plane: Arc<dyn ControlPlane>,
+    /// Without one, lines stay here: the control plane has closed the run, and its copy is complete.
+    pub(crate) copy: Option<Copy>,
     pub(crate) observer: Arc<dyn Observer>,
 }
 
@@ -55,7 +63,7 @@ impl Recorder {
             actor: Actor::new(format!("runner:{}", parts.machine), Via::Runner),
             clock: parts.clock,
             entropy: parts.entropy,
-            plane: parts.plane,
+            copy: parts.copy,
             observer: parts.observer,
             unsent: Vec::new(),
         }
@@ -103,9 +111,9 @@ impl Recorder {
                 data,
             })?;
             self.state = std::mem::take(&mut self.state).apply(&event, at);
-            self.observer.line(&sealed.line);
+            self.observer.line(self.run, &sealed.line);
             if let RunEvent::PhaseEntered { phase } = event {
-                self.observer.phase(phase, &self.state.checkpoint);
+                self.observer.phase(self.run, phase, &self.state.checkpoint);
             }
             self.unsent.push(sealed.line);
         }
@@ -135,15 +143,16 @@ impl Recorder {
 
     /// Mirrors what has not been sent. Sending again what arrived before changes nothing.
     async fn send(&mut self) -> Result<(), RunnerError> {
-        if self.unsent.is_empty() {
+        let Some(copy) = self.copy.as_ref().filter(|_| !self.unsent.is_empty()) else {
             return Ok(());
-        }
-        self.plane
-            .append_events(AppendEvents {
-                held: self.held,
-                run: self.run,
-                lines: self.unsent.clone(),
-            })
+        };
+        let request = AppendEvents {
+            held: self.held,
+            run: self.run,
+            lines: self.unsent.clone(),
+        };
+        copy.patience
+            .ask(|| copy.plane.append_events(request.clone()))
             .await?;
         self.unsent.clear();
         Ok(())

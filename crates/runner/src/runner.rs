@@ -1,20 +1,16 @@
-//! The work loop: claim a job, run it, report it.
+//! What a runner is made of, and the runs it has.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use dogwatch_api::{Claim, ControlPlane, HeldLease, ReleaseJob};
+use dogwatch_api::ControlPlane;
 use dogwatch_bundle::KeyStore;
-use dogwatch_core::ids::{ClaimId, JobId, MachineId};
+use dogwatch_core::ids::{JobId, LeaseId, MachineId};
 use dogwatch_core::job::Holder;
-use dogwatch_core::limits::LeaseLimits;
+use dogwatch_core::queue::Offer;
 use dogwatch_core::{Clock, Entropy};
-use dogwatch_supervisor::os::clock::boottime_ns;
-use dogwatch_supervisor::{Order, ShimProgram};
-use tokio::sync::{Notify, watch};
+use dogwatch_supervisor::ShimProgram;
 
-use crate::attempt::{self, Finished};
-use crate::error::RunnerError;
-use crate::heartbeat;
+use crate::control::RunControl;
 use crate::layout::DataLayout;
 use crate::observe::Observer;
 use crate::profile::ProfileInput;
@@ -24,12 +20,22 @@ use crate::profile::ProfileInput;
 pub struct RunnerParts {
     /// The control plane.
     pub plane: Arc<dyn ControlPlane>,
+    /// Where a run's agent finds the control plane, if anywhere: `DOGWATCH_ENDPOINT`.
+    pub endpoint: Option<String>,
+    /// Whether the control plane does not share the data directory, so that it gets a copy of every sealed bundle.
+    pub remote: bool,
     /// The data directory.
     pub layout: DataLayout,
     /// This machine.
     pub machine: MachineId,
-    /// This process.
-    pub holder: Holder,
+    /// The runner's name for people.
+    pub name: String,
+    /// What it has to offer.
+    pub offer: Offer,
+    /// What its machine can isolate and do, by name.
+    pub capabilities: Vec<String>,
+    /// This process, where the control plane is on the same machine.
+    pub holder: Option<Holder>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The source of ids.
@@ -38,108 +44,72 @@ pub struct RunnerParts {
     pub launcher: ShimProgram,
     /// The signing key.
     pub keys: Arc<KeyStore>,
-    /// The timing of leases.
-    pub lease: LeaseLimits,
     /// The configuration that does not come from the project.
     pub profile: ProfileInput,
     /// The version that evidence names.
     pub version: String,
-    /// Who follows.
+    /// Who follows in this process.
     pub observer: Arc<dyn Observer>,
-}
-
-/// How someone outside influences a run.
-#[derive(Clone, Debug)]
-pub struct RunControl {
-    pub(crate) orders: watch::Sender<Order>,
-    pub(crate) wake: Arc<Notify>,
-}
-
-impl Default for RunControl {
-    fn default() -> Self {
-        Self {
-            orders: watch::Sender::new(Order::GoOn),
-            wake: Arc::new(Notify::new()),
-        }
-    }
-}
-
-impl RunControl {
-    /// Makes the next heartbeat happen now, so that a cancellation is seen at once.
-    pub fn look_now(&self) {
-        self.wake.notify_one();
-    }
-
-    /// Ends the run's processes without a grace.
-    pub fn kill(&self, reason: &str) {
-        self.orders.send_replace(Order::Kill {
-            reason: reason.to_owned(),
-        });
-    }
 }
 
 /// A runner.
 pub struct Runner {
-    parts: RunnerParts,
+    pub(crate) parts: Arc<RunnerParts>,
+    pub(crate) active: ActiveRuns,
 }
 
 impl Runner {
     /// A runner.
     pub fn new(parts: RunnerParts) -> Self {
-        Self { parts }
+        Self {
+            parts: Arc::new(parts),
+            active: ActiveRuns::default(),
+        }
     }
 
-    /// Claims a job and runs it to its end. `None` when the job was not there for the taking.
-    pub async fn run_job(
-        &self,
-        job: JobId,
-        control: &RunControl,
-    ) -> Result<Option<Finished>, RunnerError> {
-        let parts = &self.parts;
-        let asked_at = boottime_ns();
-        let claimed = parts
-            .plane
-            .claim(Claim {
-                claim_id: ClaimId::mint(&*parts.clock, &*parts.entropy),
-                machine: parts.machine,
-                holder: Some(parts.holder.clone()),
-                job: Some(job),
-                max: 1,
-            })
-            .await?;
-        let Some(claimed) = claimed.jobs.into_iter().next() else {
-            return Ok(None);
-        };
-        let held = HeldLease {
-            job: claimed.job.id,
-            lease: claimed.lease.id,
-            epoch: claimed.lease.epoch,
-        };
-        let (_heartbeat, pulse) = heartbeat::start(
-            Arc::clone(&parts.plane),
-            parts.machine,
-            held,
-            parts.lease.clone(),
-            asked_at,
-            control.orders.clone(),
-            Arc::clone(&control.wake),
-        );
-        match attempt::run(parts, claimed, held, pulse, control).await {
-            Ok(finished) => Ok(Some(finished)),
-            Err(error) => {
-                // Before a run was started the job can simply go back; afterwards only recovery may speak for it.
-                let released = parts
-                    .plane
-                    .release(ReleaseJob {
-                        held,
-                        reason: "runner_error".to_owned(),
-                    })
-                    .await;
-                if let Err(problem) = released {
-                    tracing::debug!(code = problem.code, "the lease was not given back");
-                }
-                Err(error)
-            }
-        }
+    /// What influences the run of a job that this runner has right now.
+    pub fn control(&self, job: JobId) -> Option<RunControl> {
+        self.active.control(job)
+    }
+
+    /// The jobs it has right now.
+    pub fn jobs(&self) -> Vec<JobId> {
+        self.active.jobs()
+    }
+}
+
+/// The runs a runner has right now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ActiveRuns {
+    runs: Arc<Mutex<Vec<(LeaseId, JobId, RunControl)>>>,
+}
+
+impl ActiveRuns {
+    pub(crate) fn insert(&self, lease: LeaseId, job: JobId, control: RunControl) {
+        self.with(|runs| runs.push((lease, job, control)));
+    }
+
+    pub(crate) fn remove(&self, lease: LeaseId) {
+        self.with(|runs| runs.retain(|(held, _, _)| *held != lease));
+    }
+
+    pub(crate) fn control(&self, job: JobId) -> Option<RunControl> {
+        self.with(|runs| {
+            let found = runs.iter().rev().find(|(_, has, _)| *has == job);
+            found.map(|(_, _, control)| control.clone())
+        })
+    }
+
+    pub(crate) fn jobs(&self) -> Vec<JobId> {
+        self.with(|runs| runs.iter().map(|(_, job, _)| *job).collect())
+    }
+
+    pub(crate) fn kill_all(&self, reason: &str) {
+        self.with(|runs| runs.iter().for_each(|(_, _, control)| control.kill(reason)));
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Vec<(LeaseId, JobId, RunControl)>) -> T) -> T {
+        // No act panics half-way: each is one call on the list.
+        act(&mut self.runs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

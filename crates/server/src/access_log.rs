@@ -60,6 +60,10 @@ impl Entry {
         })
     }
 
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     pub(crate) fn id_header(&self) -> HeaderValue {
         HeaderValue::from_str(&self.id).expect("an id has only letters, digits and a low line")
     }
@@ -116,8 +120,12 @@ impl Drop for Entry {
             .route
             .get()
             .is_some_and(|route| matches!(route.answer, crate::route::Answer::Events(_)));
-        self.metrics
-            .request(&self.method, self.route(), status, (!streams).then_some(took));
+        self.metrics.request(
+            &self.method,
+            self.route(),
+            status,
+            (!streams).then_some(took),
+        );
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let trace_id = self.trace.as_ref().map_or("", TraceParent::trace_id);
         tracing::info!(

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
+use dogwatch_api::{Caller, ControlPlane};
 use dogwatch_core::{Clock, Entropy};
-use dogwatch_engine::Engine;
+use dogwatch_engine::Hint;
+use tokio::sync::broadcast;
 
 use crate::activity::Activity;
 use crate::auth::Authenticate;
@@ -28,10 +30,19 @@ pub trait Readiness: Send + Sync {
     async fn ready(&self) -> Result<(), NotReady>;
 }
 
+/// Gives every caller the control plane as that caller may use it.
+pub trait Planes: Send + Sync {
+    /// The control plane for one caller.
+    fn plane(&self, caller: Caller) -> Arc<dyn ControlPlane>;
+
+    /// What wakes streams before they look by themselves. Hints may be lost.
+    fn hints(&self) -> broadcast::Receiver<Hint>;
+}
+
 /// What a server is made of.
 pub struct Parts {
     /// The control plane.
-    pub engine: Arc<Engine>,
+    pub planes: Arc<dyn Planes>,
     /// The tokens.
     pub tokens: Arc<dyn Authenticate>,
     /// What `/readyz` asks.
@@ -52,7 +63,7 @@ pub struct Parts {
 
 /// The parts as handlers see them.
 pub(crate) struct App {
-    pub(crate) engine: Arc<Engine>,
+    pub(crate) planes: Arc<dyn Planes>,
     pub(crate) tokens: Arc<dyn Authenticate>,
     pub(crate) readiness: Arc<dyn Readiness>,
     pub(crate) clock: Arc<dyn Clock>,

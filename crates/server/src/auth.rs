@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
-use dogwatch_api::{Caller, Problem, Scope};
+use dogwatch_api::Caller;
 use dogwatch_core::event::Via;
+use dogwatch_engine::AuthFailure;
 
 use crate::problem::HttpProblem;
 use crate::problem_codes::{
@@ -17,19 +18,6 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// No token is longer.
 const TOKEN_BYTES: usize = 512;
-
-/// Why a token was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuthFailure {
-    /// There is no such token.
-    Unknown,
-    /// Its time is over.
-    Expired,
-    /// It was taken back.
-    Revoked,
-    /// It could not be looked up; that is no permission.
-    Unavailable(Problem),
-}
 
 /// Knows which tokens there are.
 #[async_trait]
@@ -73,6 +61,7 @@ impl Credential {
     pub(crate) async fn caller(&self, tokens: &dyn Authenticate) -> Result<Caller, HttpProblem> {
         match tokens.authenticate(&self.0, Via::Http).await {
             Ok(caller) => Ok(caller),
+            Err(AuthFailure::Unauthenticated) => Err(unauthenticated("the request has no token")),
             Err(AuthFailure::Unknown) => {
                 Err(challenged(TOKEN_UNKNOWN.because("there is no such token")))
             }
@@ -112,22 +101,10 @@ pub(crate) fn authorise(caller: &Caller, access: Access) -> Result<(), HttpProbl
         Access::Public => Ok(()),
         Access::AnyOf(scopes) if scopes.iter().any(|scope| caller.may(*scope)) => Ok(()),
         Access::AnyOf(scopes) => {
-            let names: Vec<_> = scopes.iter().map(|scope| scope_name(*scope)).collect();
+            let names: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
             let names = names.join("` or `");
             Err(SCOPE_MISSING.because(format!("the token does not have the scope `{names}`")))
         }
-    }
-}
-
-pub(crate) fn scope_name(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Read => "read",
-        Scope::Submit => "submit",
-        Scope::Operate => "operate",
-        Scope::Approve => "approve",
-        Scope::Admin => "admin",
-        Scope::Runner => "runner",
-        Scope::Agent => "agent",
     }
 }
 
@@ -145,20 +122,45 @@ mod tests {
 
     #[test]
     fn a_token_has_two_headers_to_come_in() {
-        assert_eq!(token(&[("authorization", "Bearer abc")]).as_deref(), Some("abc"));
-        assert_eq!(token(&[("authorization", "bearer abc")]).as_deref(), Some("abc"));
+        assert_eq!(
+            token(&[("authorization", "Bearer abc")]).as_deref(),
+            Some("abc")
+        );
+        assert_eq!(
+            token(&[("authorization", "bearer abc")]).as_deref(),
+            Some("abc")
+        );
         assert_eq!(token(&[("x-api-key", "abc")]).as_deref(), Some("abc"));
     }
 
     #[test]
     fn all_else_is_no_token() {
         let long = format!("Bearer {}", "a".repeat(513));
-        for bad in ["", "Bearer", "Bearer ", "Bearer  abc", "Bearer a b", "Basic abc", "abc", "Bearer ä", &long] {
+        for bad in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer  abc",
+            "Bearer a b",
+            "Basic abc",
+            "abc",
+            "Bearer ä",
+            &long,
+        ] {
             assert_eq!(token(&[("authorization", bad)]), None, "{bad}");
         }
         assert_eq!(token(&[]), None);
-        assert_eq!(token(&[("authorization", "Bearer a"), ("authorization", "Bearer a")]), None);
-        assert_eq!(token(&[("authorization", "Bearer a"), ("x-api-key", "a")]), None);
-        assert_eq!(format!("{:?}", Credential("secret".to_owned())), "Credential(..)");
+        assert_eq!(
+            token(&[("authorization", "Bearer a"), ("authorization", "Bearer a")]),
+            None
+        );
+        assert_eq!(
+            token(&[("authorization", "Bearer a"), ("x-api-key", "a")]),
+            None
+        );
+        assert_eq!(
+            format!("{:?}", Credential("secret".to_owned())),
+            "Credential(..)"
+        );
     }
 }

@@ -110,7 +110,10 @@ mod tests {
     #[tokio::test]
     async fn the_limit_is_the_last_size_that_passes() {
         assert_eq!(code(Body::from("12345"), 5).await.unwrap(), "12345");
-        assert_eq!(code(Body::from("123456"), 5).await, Err("body_too_large".to_owned()));
+        assert_eq!(
+            code(Body::from("123456"), 5).await,
+            Err("body_too_large".to_owned())
+        );
         assert_eq!(code(Body::empty(), 5).await.unwrap(), "");
         // Without an announced length.
         let stuck = Body::new(Stuck(Some(Bytes::from_static(b"123456"))));

@@ -4,13 +4,13 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header::{ALLOW, HeaderValue};
 use axum::http::{Request, Response};
 use axum::response::IntoResponse;
 use axum::routing::any;
-use axum::Router;
 use tokio::time::timeout;
 
 use crate::access_log::Entry;
@@ -21,8 +21,8 @@ use crate::exchange::{Exchange, Who};
 use crate::guard;
 use crate::problem::HttpProblem;
 use crate::problem_codes::{
-    INTERNAL_ERROR, METHOD_NOT_ALLOWED, PATH_INVALID, REQUEST_TIMEOUT, ROUTE_NOT_FOUND,
-    SERVER_STOPPING,
+    INTERNAL_ERROR, METHOD_NOT_ALLOWED, PATH_INVALID, QUERY_INVALID, REQUEST_TIMEOUT,
+    ROUTE_NOT_FOUND, SERVER_STOPPING,
 };
 use crate::reply::Reply;
 use crate::route::{Access, Route};
@@ -98,6 +98,10 @@ async fn answer(
             Some(Who { caller, credential })
         }
     };
+    // What nobody reads is a mistake, or a token where none belongs.
+    if route.query.is_none() && parts.uri.query().is_some_and(|query| !query.is_empty()) {
+        return Err(QUERY_INVALID.because("this route takes no parameters"));
+    }
     let content = body::receive(route.payload, sent, &app.limits).await?;
     let exchange = Exchange {
         app: app.clone(),
@@ -108,16 +112,14 @@ async fn answer(
         headers: parts.headers,
         content,
     };
-    match handled(&app, route, exchange).await? {
+    let watch = sse::Watch {
+        app: app.clone(),
+        who,
+        access: route.access,
+    };
+    match handled(&watch, route, exchange).await? {
         Reply::Whole(response) => Ok(response),
-        Reply::Events { source, after } => {
-            let watch = sse::Watch {
-                app,
-                who,
-                access: route.access,
-            };
-            Ok(sse::respond(watch, source, after))
-        }
+        Reply::Events { source, after } => Ok(sse::respond(watch, source, after)),
     }
 }
 
@@ -136,13 +138,22 @@ fn chosen(siblings: &Siblings, method: &str) -> Result<&'static Route, HttpProbl
 
 /// Runs the handler within its time. What changes something has a task of its own, so that neither a client that hangs up nor the time
 /// limit leaves it half done.
-async fn handled(app: &App, route: &Route, exchange: Exchange) -> Result<Reply, HttpProblem> {
-    let limit = if route.waits {
-        app.limits.request_time + LONGEST_WAIT
-    } else {
-        app.limits.request_time
-    };
+async fn handled(
+    watch: &sse::Watch,
+    route: &Route,
+    exchange: Exchange,
+) -> Result<Reply, HttpProblem> {
+    let app = &watch.app;
+    let limit = app.limits.request_time;
     let work = (route.handler)(exchange);
+    if route.waits {
+        // Nobody is there to use what a client waited for that hung up, or whose token was revoked meanwhile.
+        return tokio::select! {
+            biased;
+            problem = sse::broken(watch) => Err(problem),
+            done = timeout(limit + LONGEST_WAIT, work) => done.unwrap_or_else(|_| Err(late())),
+        };
+    }
     if !route.mutation {
         return timeout(limit, work).await.unwrap_or_else(|_| Err(late()));
     }

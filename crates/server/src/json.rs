@@ -37,24 +37,23 @@ pub(crate) fn read<T: DeserializeOwned>(text: &[u8], depth: usize) -> Result<T, 
         return Err(JSON_TOO_DEEP.because(detail));
     }
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let place = error.path().to_string();
-        let inner = error.into_inner();
-        let complaint = dogwatch_core::failure::clip(&inner.to_string(), COMPLAINT);
-        match inner.classify() {
-            serde_json::error::Category::Data if place == "." => {
-                REQUEST_INVALID.because(format!("the body is not what is expected: {complaint}"))
+    let value =
+        serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+            let place = error.path().to_string();
+            let inner = error.into_inner();
+            let complaint = dogwatch_core::failure::clip(&inner.to_string(), COMPLAINT);
+            match inner.classify() {
+                serde_json::error::Category::Data if place == "." => REQUEST_INVALID
+                    .because(format!("the body is not what is expected: {complaint}")),
+                serde_json::error::Category::Data => REQUEST_INVALID
+                    .because(format!("`{place}` is not what is expected: {complaint}")),
+                serde_json::error::Category::Io
+                | serde_json::error::Category::Syntax
+                | serde_json::error::Category::Eof => {
+                    JSON_INVALID.because(format!("the body is not JSON: {complaint}"))
+                }
             }
-            serde_json::error::Category::Data => {
-                REQUEST_INVALID.because(format!("`{place}` is not what is expected: {complaint}"))
-            }
-            serde_json::error::Category::Io
-            | serde_json::error::Category::Syntax
-            | serde_json::error::Category::Eof => {
-                JSON_INVALID.because(format!("the body is not JSON: {complaint}"))
-            }
-        }
-    })?;
+        })?;
     reader
         .end()
         .map_err(|_| JSON_INVALID.because("something follows the JSON document in the body"))?;
@@ -83,7 +82,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_has_a_code() {
-        let code = |text: &[u8]| read::<Vec<u8>>(text, 32).map_err(|problem| problem.code().to_owned());
+        let code =
+            |text: &[u8]| read::<Vec<u8>>(text, 32).map_err(|problem| problem.code().to_owned());
         assert_eq!(code(b"[1, 2]"), Ok(vec![1, 2]));
         assert_eq!(code(&nested(64)), Err("json_too_deep".to_owned()));
         for bad in [&b""[..], b"[1", b"[1] 2", b"\xff", b"nul", b"[1e999]"] {
@@ -99,7 +99,10 @@ mod tests {
     fn the_place_of_the_mistake_is_named() {
         let refused = read::<std::collections::BTreeMap<String, Vec<u8>>>(br#"{"a": [1, "x"]}"#, 8);
         let document = refused.unwrap_err().document();
-        assert!(document["detail"].as_str().unwrap().contains("`a[1]`"), "{document}");
+        assert!(
+            document["detail"].as_str().unwrap().contains("`a[1]`"),
+            "{document}"
+        );
         assert!(read::<Value>(b"null", 8).is_ok());
     }
 }

@@ -11,6 +11,7 @@ mod auth;
 mod body;
 mod catch;
 mod dispatch;
+mod engine_door;
 mod exchange;
 mod guard;
 mod json;
@@ -27,17 +28,23 @@ mod routes;
 mod server;
 mod sse;
 mod stop;
+mod streams;
 mod trace;
 
+#[cfg(test)]
+mod tests;
+
 pub use activity::Activity;
-pub use app::{NotReady, Parts, Readiness};
-pub use auth::{AuthFailure, Authenticate};
+pub use app::{NotReady, Parts, Planes, Readiness};
+pub use auth::Authenticate;
+pub use dogwatch_engine::AuthFailure;
+pub use engine_door::EngineDoor;
 pub use guard::AllowedHosts;
 pub use limits::Limits;
 pub use listen::{Listen, ListenError, Listening};
 pub use metrics::Metrics;
 pub use openapi::document;
 pub use problem_codes::{CODES, HttpCode};
-pub use route::{Access, Answer, Payload, Route, Verb};
+pub use route::{Access, Answer, Payload, Route, SchemaOf, Verb};
 pub use routes::table;
 pub use server::{Drained, Server};

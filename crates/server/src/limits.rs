@@ -29,6 +29,8 @@ pub struct Limits {
     pub drain: Duration,
     /// Between two signs of life on a stream that has nothing to say.
     pub keep_alive: Duration,
+    /// Between two looks at whether a stream has more to say, where no hint came before.
+    pub look: Duration,
     /// Between two looks at the token of an open stream.
     pub recheck: Duration,
 }
@@ -48,6 +50,7 @@ impl Default for Limits {
             request_time: Duration::from_secs(30),
             drain: Duration::from_secs(10),
             keep_alive: Duration::from_secs(15),
+            look: Duration::from_secs(1),
             recheck: Duration::from_millis(500),
         }
     }

@@ -17,6 +17,7 @@ use crate::access_log::{Entry, Logged};
 use crate::app::App;
 use crate::catch;
 use crate::guard::{self, Door};
+use crate::problem::HttpProblem;
 use crate::problem_codes::INTERNAL_ERROR;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -41,6 +42,12 @@ const HEADERS: [(HeaderName, HeaderValue); 5] = [
 pub(crate) struct Pipeline {
     app: Arc<App>,
     router: TowerToHyperService<Router>,
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pipeline(..)")
+    }
 }
 
 impl Pipeline {
@@ -68,7 +75,7 @@ impl Pipeline {
             guard::check(&parts, door, &self.app.hosts, &self.app.limits)?;
             let request = Request::from_parts(parts, Body::new(body));
             let Ok(response) = self.router.call(request).await;
-            Ok(response)
+            Ok::<_, HttpProblem>(response)
         };
         let mut response = match catch::panics(answer).await {
             Ok(Ok(response)) => response,

@@ -1,16 +1,46 @@
 //! Problems as HTTP answers: RFC 9457 documents.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use dogwatch_api::{Problem, ProblemCode};
+use dogwatch_core::schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
 use crate::problem_codes::HttpCode;
 
 /// Where the page of a code stands, below the server.
 const PAGES: &str = "/docs/errors/";
+
+/// The document of a problem, as the OpenAPI document describes it.
+#[derive(JsonSchema)]
+#[schemars(crate = "dogwatch_core::schemars")]
+#[expect(
+    dead_code,
+    reason = "it is written from a `Problem`; only its schema is used"
+)]
+pub(crate) struct ProblemDocument {
+    /// The page of the code, below the server.
+    r#type: String,
+    /// The code in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What happened.
+    detail: String,
+    /// What the caller can do about it.
+    kind: ProblemCode,
+    /// Stable, in snake case.
+    code: String,
+    /// What to do next.
+    next_action: String,
+    /// What a program needs to go on, such as the `expected` offset.
+    #[schemars(default)]
+    facts: BTreeMap<String, Value>,
+}
 
 /// A problem on its way out.
 #[derive(Debug)]

@@ -87,7 +87,11 @@ mod tests {
                 "{}",
                 code.code
             );
-            assert!(code.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+            assert!(
+                code.code
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            );
         }
     }
 }

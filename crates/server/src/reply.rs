@@ -38,6 +38,14 @@ impl Reply {
         Self::Whole(response)
     }
 
+    /// What a source says after a cursor, and from then on.
+    pub(crate) fn events(source: impl Source + 'static, after: Option<String>) -> Self {
+        Self::Events {
+            source: Box::new(source),
+            after,
+        }
+    }
+
     /// Nothing.
     pub(crate) fn empty() -> Self {
         let mut response = Response::new(Body::empty());

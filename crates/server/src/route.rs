@@ -44,7 +44,7 @@ pub enum Access {
 pub type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
 
 /// The schema of a type.
-pub fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+pub(crate) fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<T>()
 }
 
@@ -106,7 +106,8 @@ pub struct Route {
     pub mutation: bool,
     /// Whether it takes an `Idempotency-Key`.
     pub keyed: bool,
-    /// Whether it may take longer than the usual time limit, because waiting is what it is for.
+    /// Whether it may take longer than the usual time limit, because waiting is what it is for. It ends when the client hangs up, so
+    /// asking again has to give what was given already.
     pub waits: bool,
     pub(crate) handler: fn(Exchange) -> Handled,
 }

@@ -1,14 +1,17 @@
 //! Reading, with or without a writer in this process.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dogwatch_core::Sha256Digest;
-use dogwatch_core::ids::{JobId, LeaseId, RunId};
+use dogwatch_core::ids::{ApprovalId, JobId, LeaseId, RunId};
 use dogwatch_core::job::{Job, Lease};
+use dogwatch_core::server::ServerState;
+use dogwatch_core::{Sha256Digest, Timestamp};
 use dogwatch_store::{
-    JobFilter, Page, PageRequest, Reads, RunFilter, RunView, StoreError, StoredLine,
+    ApprovalFilter, ApprovalRow, JobFilter, JobTimer, LogFilter, LogLine, Page, PageRequest, Reads,
+    RunFilter, RunView, RunnerRow, StoreError, StoredLine,
 };
 
 use crate::error::OpenError;
@@ -95,5 +98,52 @@ impl Reads for SqliteReader {
 
     async fn renewals(&self, lease: LeaseId) -> Result<u64, StoreError> {
         self.pool.read(move |db| read::renewals(db, lease)).await
+    }
+
+    async fn server_state(&self) -> Result<ServerState, StoreError> {
+        self.pool.read(read::server_state).await
+    }
+
+    async fn runners(&self) -> Result<Vec<RunnerRow>, StoreError> {
+        self.pool.read(read::runners).await
+    }
+
+    async fn log(&self, filter: LogFilter) -> Result<Vec<LogLine>, StoreError> {
+        self.pool.read(move |db| read::log(db, &filter)).await
+    }
+
+    async fn approval(&self, id: ApprovalId) -> Result<Option<ApprovalRow>, StoreError> {
+        self.pool.read(move |db| read::approval(db, id)).await
+    }
+
+    async fn approvals(
+        &self,
+        filter: ApprovalFilter,
+        page: PageRequest,
+    ) -> Result<Page<ApprovalRow>, StoreError> {
+        self.pool
+            .read(move |db| read::approvals(db, &filter, &page))
+            .await
+    }
+
+    async fn steady_timers(&self) -> Result<Vec<JobTimer>, StoreError> {
+        self.pool.read(read::steady_timers).await
+    }
+
+    async fn wall_timers(&self, until: Timestamp, limit: u32) -> Result<Vec<JobTimer>, StoreError> {
+        self.pool
+            .read(move |db| read::wall_timers(db, until, limit))
+            .await
+    }
+
+    async fn bundle_files(
+        &self,
+        run: RunId,
+    ) -> Result<Option<BTreeMap<String, Sha256Digest>>, StoreError> {
+        self.pool.read(move |db| read::bundle_files(db, run)).await
+    }
+
+    async fn unfinished(&self) -> Result<u64, StoreError> {
+        self.pool.read(read::unfinished).await
     }
 }

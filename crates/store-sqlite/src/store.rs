@@ -1,14 +1,18 @@
 //! The store: a writer and the readers beside it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use dogwatch_core::ids::{JobId, LeaseId, RunId};
+use dogwatch_core::ids::{ApprovalId, JobId, LeaseId, RunId};
 use dogwatch_core::job::{Job, Lease};
-use dogwatch_core::{Clock, Entropy, Sha256Digest};
+use dogwatch_core::queue::Offer;
+use dogwatch_core::server::ServerState;
+use dogwatch_core::{Clock, Entropy, Sha256Digest, Timestamp};
 use dogwatch_store::{
-    JobFilter, Maintenance, Page, PageRequest, Reads, RebuildReport, RunFilter, RunView,
+    ApprovalFilter, ApprovalRow, JobFilter, JobTimer, LogFilter, LogLine, Maintenance, Page,
+    PageRequest, Reads, RebuildReport, RunFilter, RunView, RunnerRow, ServerUpdate, ServerUpdated,
     StoreError, StoredLine, Streams, Update, Updated,
 };
 
@@ -65,15 +69,21 @@ impl Streams for SqliteStore {
 
     async fn update_next_ready(
         &self,
-        filter: JobFilter,
+        offer: Offer,
         update: Update,
     ) -> Result<Option<Updated>, StoreError> {
         self.writer
             .ask(|reply| Request::NextReady {
-                filter,
+                offer,
                 update,
                 reply,
             })
+            .await
+    }
+
+    async fn update_server(&self, update: ServerUpdate) -> Result<ServerUpdated, StoreError> {
+        self.writer
+            .ask(|reply| Request::Server { update, reply })
             .await
     }
 }
@@ -143,5 +153,48 @@ impl Reads for SqliteStore {
 
     async fn renewals(&self, lease: LeaseId) -> Result<u64, StoreError> {
         self.reader.renewals(lease).await
+    }
+
+    async fn server_state(&self) -> Result<ServerState, StoreError> {
+        self.reader.server_state().await
+    }
+
+    async fn runners(&self) -> Result<Vec<RunnerRow>, StoreError> {
+        self.reader.runners().await
+    }
+
+    async fn log(&self, filter: LogFilter) -> Result<Vec<LogLine>, StoreError> {
+        self.reader.log(filter).await
+    }
+
+    async fn approval(&self, id: ApprovalId) -> Result<Option<ApprovalRow>, StoreError> {
+        self.reader.approval(id).await
+    }
+
+    async fn approvals(
+        &self,
+        filter: ApprovalFilter,
+        page: PageRequest,
+    ) -> Result<Page<ApprovalRow>, StoreError> {
+        self.reader.approvals(filter, page).await
+    }
+
+    async fn steady_timers(&self) -> Result<Vec<JobTimer>, StoreError> {
+        self.reader.steady_timers().await
+    }
+
+    async fn wall_timers(&self, until: Timestamp, limit: u32) -> Result<Vec<JobTimer>, StoreError> {
+        self.reader.wall_timers(until, limit).await
+    }
+
+    async fn bundle_files(
+        &self,
+        run: RunId,
+    ) -> Result<Option<BTreeMap<String, Sha256Digest>>, StoreError> {
+        self.reader.bundle_files(run).await
+    }
+
+    async fn unfinished(&self) -> Result<u64, StoreError> {
+        self.reader.unfinished().await
     }
 }

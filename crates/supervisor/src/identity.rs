@@ -101,6 +101,31 @@ impl ProcessIdentity {
         Ok(stat.is_some_and(|stat| stat.start_time == self.start_time && stat.is_running()))
     }
 
+    /// Asks this very process to end when it sees fit (SIGTERM), and does not wait. False when it is gone already.
+    pub fn ask_to_end(&self) -> Result<bool, IdentityError> {
+        self.signal(Signal::SIGTERM)
+    }
+
+    /// Asks this very process to end at once (SIGQUIT), and does not wait. False when it is gone already.
+    pub fn ask_to_end_now(&self) -> Result<bool, IdentityError> {
+        self.signal(Signal::SIGQUIT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<bool, IdentityError> {
+        let pid = self.pid;
+        let look = |source| IdentityError::Look { pid, source };
+        if proc::boot_id().map_err(look)? != self.boot_id {
+            return Ok(false);
+        }
+        let Some(process) = PidFd::open_exact(pid, self.start_time).map_err(look)? else {
+            return Ok(false);
+        };
+        process
+            .signal(signal)
+            .map_err(|source| IdentityError::Signal { pid, source })?;
+        Ok(true)
+    }
+
     /// Ends this very process: asks it, kills it after the grace, and returns once it is gone. This waits; async callers run it on a
     /// blocking thread. A shim that is asked ends its whole tree first, so its grace should exceed the one in its spec.
     pub fn terminate(&self, grace: Duration) -> Result<Ended, IdentityError> {

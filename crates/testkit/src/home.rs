@@ -9,7 +9,11 @@ use std::sync::Mutex;
 use tempfile::TempDir;
 
 use crate::outcome::Outcome;
+use crate::processes::{KillTreeError, Pid, kill_tree, processes_with_env};
 use crate::scrub::Scrubber;
+
+/// How long a server of a test stays with nothing to do, in milliseconds.
+const IDLE_MS: &str = "5000";
 
 /// A user's directories, all in one temporary directory that is gone afterwards. Commands see these and `PATH`, and nothing else.
 #[derive(Debug)]
@@ -74,6 +78,8 @@ impl Home {
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .envs(self.directories())
             .env("DOGWATCH_HOME", self.data())
+            // A server that a test is done with goes soon.
+            .env("DOGWATCH_IDLE_MS", IDLE_MS)
             .env("LC_ALL", "C.UTF-8")
             .env("TZ", "UTC")
             // What the machine's administrator configured is not the test's either.
@@ -90,6 +96,29 @@ impl Home {
             Ok(output) => Outcome::new(output, |text| self.scrub(text)),
             Err(error) => panic!("cannot run {command:?}: {error}"),
         }
+    }
+
+    /// The living dogwatch processes of this home: its server, and commands under way.
+    pub fn processes(&self) -> Vec<Pid> {
+        processes_with_env("DOGWATCH_HOME", &self.data().to_string_lossy()).unwrap_or_default()
+    }
+
+    /// The server of this home, if it is up.
+    pub fn server(&self) -> Option<Pid> {
+        let bytes = fs::read(self.data().join("server/endpoint.json")).ok()?;
+        let endpoint: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+        let pid = i32::try_from(endpoint["pid"].as_i64()?).ok()?;
+        self.processes()
+            .into_iter()
+            .find(|process| process.as_raw() == pid)
+    }
+
+    /// Kills everything of this home that runs, and what that started.
+    pub fn kill_everything(&self) -> Result<(), KillTreeError> {
+        for process in self.processes() {
+            kill_tree(process)?;
+        }
+        Ok(())
     }
 
     /// From now on snapshots show this path as the label, `[REPO]` say.
@@ -124,6 +153,16 @@ impl Home {
             ("TMPDIR", "tmp"),
         ]
         .map(|(name, directory)| (name, self.root().join(directory)))
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Nothing of a test outlives it, whatever became of it.
+        let killed = self.kill_everything();
+        if !std::thread::panicking() {
+            killed.expect("the processes of this home are gone");
+        }
     }
 }
 

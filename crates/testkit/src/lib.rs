@@ -8,6 +8,7 @@ mod home;
 mod outcome;
 mod ownership;
 mod processes;
+pub mod protocol_suite;
 mod repo;
 mod scrub;
 mod skip;

@@ -175,4 +175,8 @@ codes! {
         "The bundle is sound in itself, and its digest is not the one that was recorded when the run ended."
         next "Find out who exchanged the bundle; restore it from where it came from."
     }
+    bundle_not_found(404) "There is no bundle of this run" {
+        "No runner has sent the server what the run's bundle holds."
+        next "Wait until the run is over; a bundle that was never sent is on its machine."
+    }
 }

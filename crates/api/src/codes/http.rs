@@ -7,6 +7,10 @@ codes! {
         "The request has no bearer token, or something that is no token."
         next "Send `Authorization: Bearer TOKEN`; `dogwatch token create` makes one."
     }
+    token_malformed "The token cannot be one" {
+        "The token is empty, or holds something other than printable ASCII. Nothing was sent."
+        next "Copy the token again, without line ends; `dogwatch token create` makes a new one."
+    }
     token_unknown(401) "The token is not known" {
         "The token was never issued by this server."
         next "Check that it is the token of this server; `dogwatch token create` makes a new one."
@@ -41,7 +45,7 @@ codes! {
     }
     origin_forbidden(403) "The request comes from a foreign web page" {
         "The Origin header names a site that this server does not serve. Localhost is not trusted by itself."
-        next "Use the address that `dogwatch open` prints, or a client that is no web page."
+        next "Use the API from a program, or from the server's own pages."
     }
     content_type_unsupported(415) "The body is not JSON" {
         "A request with a body must say `Content-Type: application/json`; others are refused, as web pages can send them unasked."

@@ -59,10 +59,6 @@ codes! {
         "A former process died in the middle of a run, and putting its evidence in order failed. Nothing was lost and nothing was started."
         next "Mend what the message names and run the command again."
     }
-    logs_unusable "The operational logs cannot be written" {
-        "The directory of the server's own logs cannot be made or written. A server that cannot log does not start."
-        next "Check free space and permissions of `<data>/logs`, then start the server again."
-    }
     invalid(400) "The request is wrong" {
         "The request itself cannot be answered, whatever the state."
         next "Read the message, change the request, then send it again."

@@ -103,4 +103,8 @@ codes! {
         "Something that is kept or shown to a person is longer than is allowed."
         next "Shorten what the message names."
     }
+    runner_not_synced(409) "The runner has not said what it offers" {
+        "A runner asked for work before it told the server its projects, topics and agents."
+        next "Call sync first, then claim; a runner of this version does so by itself."
+    }
 }

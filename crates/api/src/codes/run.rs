@@ -95,4 +95,16 @@ codes! {
         "A name such as `.git` cannot stand in a git tree, so the file is stored under another, reversible name."
         next "Look at the file before you take the result over."
     }
+    snapshot_missing "The last snapshot is not here" {
+        "The run was to go on from the snapshot of another, and this machine does not have it."
+        next "Retry without going on to start from the base, or retry where that run's project data is."
+    }
+    workspace_restored "The workspace was made again" {
+        "The workspace of a parked run was gone and was made again from its last snapshot. Ignored files that were in no snapshot are not there."
+        next "Nothing, unless the agent relied on files that are ignored."
+    }
+    approval_told "The agent was told what was decided" {
+        "A decision that a run waited for came, and the next turn begins with it."
+        next "Nothing: the run goes on by itself."
+    }
 }

@@ -20,7 +20,7 @@ const SITES: &[(&str, &str)] = &[
     ),
     (
         "problems by their kind",
-        r#"\bproblems?::\w+\(\s*"(?<code>\w+)""#,
+        r#"\bproblems?::(?:invalid|conflict|not_found|forbidden|unavailable|internal)\(\s*"(?<code>\w+)""#,
     ),
     (
         "failures and their parts",

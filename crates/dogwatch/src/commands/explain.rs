@@ -103,7 +103,10 @@ mod tests {
     #[test]
     fn a_slip_is_refused_with_the_nearest_code() {
         let error = known("leese_lost").unwrap_err();
-        assert_eq!((error.code(), error.exit()), ("code_unknown", Exit::Failure));
+        assert_eq!(
+            (error.code(), error.exit()),
+            ("code_unknown", Exit::Failure)
+        );
         assert!(format!("{error:?}").contains("lease_lost"));
         let stranger = known("xylophone_quartet").unwrap_err();
         assert!(format!("{stranger:?}").contains("lists all codes"));

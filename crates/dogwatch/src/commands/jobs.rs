@@ -1,18 +1,15 @@
 //! `dogwatch jobs`: list and show without touching anything; cancel and retry through the control plane.
 
 use clap::{Args, Subcommand};
-use dogwatch_api::{CancelJob, ControlPlane, JobRef, RetryJob};
-use dogwatch_config::FlagValues;
-use dogwatch_core::ids::JobId;
+use dogwatch_api::{CancelJob, Continue, RetryJob};
 use dogwatch_core::job::JobStatus;
-use dogwatch_runner::Recovered;
 
-use super::run::{finish, observer};
-use super::{reading, summary};
+use super::reading;
+use super::run::follow_to_the_end;
+use crate::connect::{block_on, connect};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::local::{Local, Lock, drive};
 use crate::output::{print, print_json};
 
 /// List, show, cancel and retry jobs.
@@ -25,7 +22,7 @@ pub(crate) enum JobsCommand {
     /// Call a job off.
     Cancel(CancelArgs),
     /// Try a job again, and follow it.
-    Retry(JobArg),
+    Retry(RetryArgs),
 }
 
 /// Names a job.
@@ -33,6 +30,39 @@ pub(crate) enum JobsCommand {
 pub(crate) struct JobArg {
     /// A job or one of its runs, by its id or the end of it.
     job: String,
+}
+
+/// Try a job again.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A blocked job is queued again; one that is over is repeated by a new job under the same contract. From its base, unless
+--continue says to go on from where the last run stopped.
+
+Examples:
+  dogwatch jobs retry 3fa9c1
+  dogwatch jobs retry 3fa9c1 --continue --say \"the database is up now\""
+)]
+pub(crate) struct RetryArgs {
+    /// A job or one of its runs, by its id or the end of it.
+    job: String,
+    /// Go on from the last snapshot of its last run, in the same agent session.
+    #[arg(long = "continue")]
+    go_on: bool,
+    /// What to tell the agent.
+    #[arg(long, value_name = "TEXT", requires = "go_on")]
+    say: Option<String>,
+    /// Do not watch it.
+    #[arg(long, short)]
+    detach: bool,
+    /// Why, for the record.
+    #[arg(long, default_value = "retried at the command line")]
+    reason: String,
+}
+
+impl RetryArgs {
+    const fn goes_on(&self) -> bool {
+        self.go_on
+    }
 }
 
 /// Call a job off.
@@ -50,28 +80,15 @@ pub(crate) fn run(context: &Context, command: JobsCommand) -> Result<Exit, CliEr
         JobsCommand::List(args) => reading::list_jobs(context, &args),
         JobsCommand::Show(args) => reading::show_job(context, &args.job),
         JobsCommand::Cancel(args) => block_on(cancel(context, &args)),
-        JobsCommand::Retry(args) => block_on(retry(context, &args.job)),
+        JobsCommand::Retry(args) => block_on(retry(context, &args)),
     }
 }
 
-fn block_on(
-    work: impl std::future::Future<Output = Result<Exit, CliError>>,
-) -> Result<Exit, CliError> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::new("runtime", error.to_string()))?
-        .block_on(work)
-}
-
 async fn cancel(context: &Context, args: &CancelArgs) -> Result<Exit, CliError> {
-    let lock = Lock::take(&context.layout)?;
-    let observer = std::sync::Arc::new(dogwatch_runner::Silent);
-    let local = Local::open(context, lock, FlagValues::default(), observer).await?;
-    summary::recovery(&local.recovery);
-    let id = job_named(&local, &args.job).await?;
-    let job = local
-        .user
+    let connection = connect(context).await?;
+    let id = connection.job_named(&args.job).await?;
+    let job = connection
+        .plane()
         .cancel(CancelJob {
             job: id,
             reason: args.reason.clone(),
@@ -79,48 +96,59 @@ async fn cancel(context: &Context, args: &CancelArgs) -> Result<Exit, CliError> 
         .await?;
     if context.json {
         print_json(&job);
+    } else if job.cancel.is_some() {
+        print(&format!(
+            "{} is {} and will stop; dogwatch wait {}",
+            job.id,
+            job.state.status(),
+            job.id.short()
+        ));
     } else {
         print(&format!("{} is {}", job.id, job.state.status()));
     }
     Ok(Exit::Success)
 }
 
-async fn retry(context: &Context, text: &str) -> Result<Exit, CliError> {
-    let observer = observer(context);
-    let lock = Lock::take(&context.layout)?;
-    let local = Local::open(context, lock, FlagValues::default(), observer.clone()).await?;
-    summary::recovery(&local.recovery);
-    let id = job_named(&local, text).await?;
-    let finished_by_recovery =
-        |recovered: &Recovered| recovered.job == id && recovered.status == JobStatus::Succeeded;
-    if local.recovery.recovered.iter().any(finished_by_recovery) {
-        // The run had come to its end before the crash, so there is nothing left to try again.
-        let job = local.user.job(id).await?;
-        return Ok(summary::not_run(context, &job, JobStatus::Succeeded));
+async fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, CliError> {
+    let connection = connect(context).await?;
+    let plane = connection.plane();
+    let id = connection.job_named(&args.job).await?;
+    let job = plane.job(id).await?.job;
+    let moves = matches!(
+        job.state.status(),
+        JobStatus::Queued | JobStatus::Leased | JobStatus::Running
+    );
+    // A server that had to mend things first may have brought the job to its end or on its way: there is nothing left to ask for.
+    let mended = connection.mended(id);
+    if !args.goes_on() && (moves || (mended && job.state.status() == JobStatus::Succeeded)) {
+        note(&format!("{id} is {} already", job.state.status()));
+        return Ok(follow_to_the_end(context, &connection, id).await?.exit);
     }
-    let retried = local
-        .user
+    let retried = plane
         .retry(RetryJob {
             job: id,
-            reason: "retried at the command line".to_owned(),
+            reason: args.reason.clone(),
+            goes_on: args.goes_on().then(|| Continue {
+                run: None,
+                say: args.say.clone(),
+            }),
             idempotency_key: None,
         })
         .await?;
-    let status = local.user.job(retried.job_id).await?.state.status();
-    if status != JobStatus::Queued {
-        return Err(CliError::new(
-            "wrong_state",
-            format!("{} is {status}", retried.job_id),
-        ));
+    if args.detach {
+        if context.json {
+            print_json(&retried);
+        } else {
+            print(&format!("{} is queued", retried.job_id));
+        }
+        return Ok(Exit::Success);
     }
-    let driven = drive(&local, retried.job_id).await?;
-    drop(observer);
-    Ok(finish(context, &local, retried.job_id, driven).await?.exit)
+    Ok(follow_to_the_end(context, &connection, retried.job_id)
+        .await?
+        .exit)
 }
 
-async fn job_named(local: &Local, text: &str) -> Result<JobId, CliError> {
-    match local.user.resolve(text).await? {
-        JobRef::Job(id) => Ok(id),
-        JobRef::Run(id) => Ok(local.user.run(id).await?.job),
-    }
+fn note(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "note: {text}");
 }

@@ -1,25 +1,27 @@
 //! `dogwatch run`: a task, from the words to the bundle.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::Args;
-use dogwatch_api::{ControlPlane, Submit};
+use dogwatch_api::Submit;
 use dogwatch_config::{Config, FlagValues};
 use dogwatch_core::contract::{Contract, ContractDraft, ContractError, Expanded};
 use dogwatch_core::ids::{JobId, ProjectId};
 use dogwatch_core::job::JobStatus;
-use dogwatch_core::{Clock, Entropy};
-use dogwatch_runner::{Finished, Observer, ProjectRecord, load_project_config};
+use dogwatch_core::{Clock, Entropy, Timestamp};
+use dogwatch_runner::{ProjectRecord, load_project_config};
 use dogwatch_supervisor::os::clock::{SystemClock, SystemEntropy};
 use dogwatch_workspace::{Checkout, CheckoutError, ObjectId, link};
 
+use serde_json::json;
+
 use super::summary;
+use crate::connect::{Connection, block_on, connect};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::local::{Driven, LineFollower, Local, Lock, TerminalFollower, drive};
-use crate::output::plain;
+use crate::follow::{Finished, Followed, LineView, TerminalView, View, follow};
+use crate::output::{plain, print, print_json_line};
 
 /// The topic of jobs that were submitted here.
 const TOPIC: &str = "task";
@@ -31,7 +33,9 @@ const TOPIC: &str = "task";
   dogwatch run --contract task.toml --agent codex
   dogwatch run --base v1.2 --json \"backport the fix\"
 
-Exit codes: 0 succeeded, 1 failed, 2 stopped, 3 blocked.")]
+Ctrl-C stops watching and the run goes on; again within 3 seconds cancels it.
+
+Exit codes: 0 succeeded, 1 failed, 2 stopped or no longer watched, 3 blocked or waiting for an approval, 4 not authorised.")]
 pub(crate) struct RunArgs {
     /// The task, in your own words.
     #[arg(required_unless_present = "contract")]
@@ -48,6 +52,26 @@ pub(crate) struct RunArgs {
     /// Leave the workspace in place afterwards.
     #[arg(long)]
     keep_workspace: bool,
+    /// Submit the task and do not watch it.
+    #[arg(long, short)]
+    detach: bool,
+    /// Run nothing before a person approves it.
+    #[arg(long)]
+    approve: bool,
+    /// Greater is sooner.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    priority: i32,
+    /// Do not start earlier, such as 2026-01-31T08:00:00Z.
+    #[arg(long, value_name = "INSTANT")]
+    not_before: Option<Timestamp>,
+    /// Do not start later.
+    #[arg(long, value_name = "INSTANT")]
+    deadline: Option<Timestamp>,
     /// Submit the same key twice and get the same job.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -62,6 +86,11 @@ impl RunArgs {
             agent: Some(agent.to_owned()),
             base: None,
             keep_workspace,
+            detach: false,
+            approve: false,
+            priority: 0,
+            not_before: None,
+            deadline: None,
             idempotency_key: None,
         }
     }
@@ -99,11 +128,7 @@ pub(super) fn run_task(context: &Context, args: RunArgs) -> Result<Ran, CliError
     for note in &sound.notes {
         say(note);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::new("runtime", error.to_string()))?;
-    runtime.block_on(submit_and_drive(context, &args, sound))
+    block_on(submit_and_follow(context, &args, sound))
 }
 
 /// Reads and checks everything that was asked for.
@@ -136,6 +161,16 @@ fn examine(context: &Context, args: &RunArgs) -> Result<Sound, CliError> {
         let agent = only_agent(&config)?;
         notes.push(format!("agent: {agent} (the only one configured)"));
         draft.agent = Some(agent);
+    }
+    if args.approve {
+        draft
+            .review
+            .get_or_insert_default()
+            .approve_before_start
+            .replace(true);
+    }
+    if args.keep_workspace {
+        draft.keep_workspace = Some(true);
     }
     let expanded = expand(&draft, &config, base)?;
     notes.extend(expanded.limits.notes.iter().map(ToString::to_string));
@@ -251,63 +286,80 @@ fn remarks(checkout: &Checkout, contract: &Contract) -> Result<Vec<String>, CliE
     Ok(remarks)
 }
 
-async fn submit_and_drive(
+async fn submit_and_follow(
     context: &Context,
     args: &RunArgs,
     sound: Sound,
 ) -> Result<Ran, CliError> {
-    let observer = observer(context);
-    let lock = Lock::take(&context.layout)?;
-    let local = Local::open(context, lock, args.flags(), observer.clone()).await?;
-    summary::recovery(&local.recovery);
     let project = know_project(context, &sound.checkout)?;
-    let job = submit(
-        &local,
-        project,
-        &sound.contract,
-        args.idempotency_key.clone(),
-    )
-    .await?;
-    let driven = drive(&local, job).await?;
-    // The live line goes before the summary comes.
-    drop(observer);
-    finish(context, &local, job, driven).await
+    let connection = connect(context).await?;
+    let job = submit(&connection, project, &sound.contract, args).await?;
+    if args.detach {
+        return Ok(detached(context, job));
+    }
+    follow_to_the_end(context, &connection, job).await
 }
 
-/// Who follows a run at this terminal.
-pub(super) fn observer(context: &Context) -> Arc<dyn Observer> {
+/// Says how to come back to a job that nobody watches.
+fn detached(context: &Context, job: JobId) -> Ran {
     if context.json {
-        Arc::new(LineFollower)
+        print_json_line(&json!({ "type": "submitted", "job_id": job }));
     } else {
-        Arc::new(TerminalFollower::new())
+        print(&format!("{job} is submitted"));
+        print(&format!(
+            "next         dogwatch wait {0}   dogwatch logs -f {0}",
+            job.short()
+        ));
+    }
+    Ran {
+        exit: Exit::Success,
+        finished: None,
     }
 }
 
-/// Prints how a driven job went.
-pub(super) async fn finish(
+/// Follows a job and prints how it ended.
+pub(super) async fn follow_to_the_end(
     context: &Context,
-    local: &Local,
+    connection: &Connection,
     job: JobId,
-    driven: Driven,
 ) -> Result<Ran, CliError> {
-    match driven {
-        Driven::Finished(finished) => {
+    let followed = {
+        // The live line goes before the summary comes.
+        let mut view: Box<dyn View> = if context.json {
+            Box::new(LineView)
+        } else {
+            Box::new(TerminalView::new())
+        };
+        follow(context, connection, job, &mut *view).await?
+    };
+    Ok(match followed {
+        Followed::Finished(finished) => {
             let exit = summary::run(context, &finished);
             // Called off between two runs: the last one came to its own end, and the job did not.
-            let stopped = finished.status == JobStatus::Cancelled;
-            Ok(Ran {
-                exit: if stopped { Exit::Stopped } else { exit },
+            let exit = match finished.status {
+                JobStatus::Cancelled => Exit::Stopped,
+                JobStatus::AwaitingApproval => Exit::Blocked,
+                _ => exit,
+            };
+            Ran {
+                exit,
                 finished: Some(finished),
-            })
+            }
         }
-        Driven::NotRun(status) => {
-            let job = local.user.job(job).await?;
-            Ok(Ran {
-                exit: summary::not_run(context, &job, status),
+        Followed::NotRun(job) => Ran {
+            exit: summary::not_run(context, &job),
+            finished: None,
+        },
+        Followed::Left => {
+            if context.json {
+                print_json_line(&json!({ "type": "left", "job_id": job }));
+            }
+            Ran {
+                exit: Exit::Stopped,
                 finished: None,
-            })
+            }
         }
-    }
+    })
 }
 
 /// The project's identity, minted on first use, and where its checkout is.
@@ -329,27 +381,29 @@ pub(super) fn know_project(context: &Context, checkout: &Checkout) -> Result<Pro
 }
 
 async fn submit(
-    local: &Local,
+    connection: &Connection,
     project: ProjectId,
     contract: &Contract,
-    idempotency_key: Option<String>,
+    args: &RunArgs,
 ) -> Result<JobId, CliError> {
     let stored = contract
         .to_stored()
         .map_err(|error| CliError::from_error("contract_invalid", &error))?;
-    let submitted = local
-        .user
+    let submitted = connection
+        .plane()
         .submit(Submit {
             project,
             session: None,
+            exact: false,
             topic: TOPIC.to_owned(),
             contract: stored.bytes,
             contract_hash: stored.hash,
-            priority: 0,
-            not_before: None,
-            deadline: None,
-            idempotency_key,
-            trace: None,
+            priority: args.priority,
+            not_before: args.not_before,
+            deadline: args.deadline,
+            context: None,
+            idempotency_key: args.idempotency_key.clone(),
+            trace: std::env::var("TRACEPARENT").ok(),
         })
         .await?;
     Ok(submitted.job_id)

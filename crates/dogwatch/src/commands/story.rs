@@ -31,6 +31,8 @@ fn line(event: &RunEvent) -> Option<String> {
             stall.turn, stall.backoff_ms
         )),
         RunEvent::Noted(note) => Some(format!("note         {}", one_line(&note.text))),
+        RunEvent::Parked(parked) => Some(format!("parked       for {}", parked.reason.as_str())),
+        RunEvent::Resumed(resumed) => Some(format!("resumed      {}", one_line(&resumed.because))),
         RunEvent::CancelReceived { reason } => Some(format!("cancel       {}", one_line(reason))),
         RunEvent::Started(_)
         | RunEvent::PhaseEntered { .. }

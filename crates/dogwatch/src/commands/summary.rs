@@ -1,42 +1,17 @@
 //! The end of a run, for a tired person: what happened, what stands behind it, what to type next.
 
-use std::io::Write;
-
-use dogwatch_core::job::{Assurance, Job, JobStatus, RunOutcome};
-use dogwatch_runner::{Finished, Recovery};
+use dogwatch_core::job::{Assurance, Job, JobState, JobStatus, ParkReason, RunOutcome};
 use serde_json::json;
 
 use super::reading::print_failure;
 use super::story;
 use crate::context::Context;
 use crate::exit::Exit;
+use crate::follow::Finished;
 use crate::output::{plain, print, print_json_line};
 
 /// How many changed paths are named.
 const NAMED: usize = 12;
-
-/// Says what was mended before anything else was done.
-pub(super) fn recovery(recovery: &Recovery) {
-    let mut stderr = std::io::stderr().lock();
-    for recovered in &recovery.recovered {
-        let run = recovered
-            .run
-            .map_or_else(|| "no run".to_owned(), |run| run.to_string());
-        let outcome = recovered.outcome.map_or("released", RunOutcome::as_str);
-        let _ = writeln!(
-            stderr,
-            "recovered: {run} of a process that died is {outcome}; {} is {}",
-            recovered.job, recovered.status
-        );
-        if recovered.status == JobStatus::Queued {
-            let _ = writeln!(
-                stderr,
-                "  next: dogwatch jobs retry {}",
-                recovered.job.short()
-            );
-        }
-    }
-}
 
 /// Prints how a run ended.
 pub(super) fn run(context: &Context, finished: &Finished) -> Exit {
@@ -140,15 +115,37 @@ fn next(finished: &Finished) -> String {
     }
 }
 
-/// Prints how a job ended that no run was started for.
-pub(super) fn not_run(context: &Context, job: &Job, status: JobStatus) -> Exit {
+/// Prints where a job stands that no run of ended.
+pub(super) fn not_run(context: &Context, job: &Job) -> Exit {
+    let status = job.state.status();
+    let approval = job.pending_approvals().next();
     if context.json {
-        print_json_line(&json!({ "type": "result", "job_id": job.id, "job_status": status }));
+        print_json_line(&json!({
+            "type": "result",
+            "job_id": job.id,
+            "job_status": status,
+            "failure": job.state.failure(),
+            "approval_id": approval.map(|approval| approval.id),
+        }));
     } else {
         print(&format!("{} is {status}", job.id));
         if let Some(failure) = job.state.failure() {
             print_failure(failure);
         }
+        if let Some(approval) = approval {
+            let id = approval.id.short();
+            print(&format!(
+                "next         dogwatch approvals show {id}   dogwatch approvals approve {id}   dogwatch wait {}",
+                job.id.short()
+            ));
+        }
+    }
+    if let JobState::Parked {
+        reason: ParkReason::Limit,
+        ..
+    } = &job.state
+    {
+        return Exit::Parked;
     }
     match status {
         JobStatus::Succeeded => Exit::Success,

@@ -1,20 +1,21 @@
-//! Following a run: a live line on a terminal, or the journal as JSON Lines.
+//! A live line on a terminal: phase, turn, time and what the agent printed last.
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use dogwatch_core::run::Phase;
-use dogwatch_runner::{Activity, Observer};
+use dogwatch_core::job::{Job, JobStatus};
+use dogwatch_core::run::{Phase, RunState};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::output::{plain, print_bytes};
+use super::view::View;
+use crate::output::plain;
 
-/// Shows phase, turn, time and the last line, on a terminal only.
-pub(crate) struct TerminalFollower {
+/// Shows a job on a terminal, and nothing anywhere else.
+pub(crate) struct TerminalView {
     bar: ProgressBar,
 }
 
-impl TerminalFollower {
+impl TerminalView {
     pub(crate) fn new() -> Self {
         let target = if std::io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
@@ -32,41 +33,31 @@ impl TerminalFollower {
     }
 }
 
-impl Drop for TerminalFollower {
+impl Drop for TerminalView {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
 }
 
-impl Observer for TerminalFollower {
-    fn line(&self, _line: &[u8]) {}
-
-    fn phase(&self, phase: Phase, checkpoint: &str) {
-        self.bar.set_prefix(plain(checkpoint));
-        self.bar.set_message(String::new());
-        if phase == Phase::Ended {
-            self.bar.finish_and_clear();
+impl View for TerminalView {
+    fn line(&mut self, _line: &[u8], state: &RunState) {
+        self.bar.set_prefix(plain(&state.checkpoint));
+        if state.phase != Phase::TurnExecuting {
+            self.bar.set_message(String::new());
         }
     }
 
-    fn activity(&self, activity: &Activity) {
-        self.bar
-            .set_message(plain(&activity.last_line).replace('\n', " "));
-    }
-}
-
-/// Prints each line of the journal as it is written.
-#[derive(Debug)]
-pub(crate) struct LineFollower;
-
-impl Observer for LineFollower {
-    fn line(&self, line: &[u8]) {
-        let mut line = line.to_vec();
-        line.push(b'\n');
-        print_bytes(&line);
+    fn job(&mut self, job: &Job) {
+        match job.state.status() {
+            JobStatus::Running => {}
+            status => self.bar.set_prefix(status.to_string()),
+        }
     }
 
-    fn phase(&self, _phase: Phase, _checkpoint: &str) {}
-
-    fn activity(&self, _activity: &Activity) {}
+    fn printed(&mut self, text: &str) {
+        let last = text.lines().rev().find(|line| !line.trim().is_empty());
+        if let Some(last) = last {
+            self.bar.set_message(plain(last).replace('\n', " "));
+        }
+    }
 }

@@ -1,12 +1,13 @@
-//! Ctrl-C: once to cancel and wait, twice to kill. And readers who go away.
+//! Ctrl-C: once to stop watching, again to cancel. And readers who go away.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use dogwatch_testkit::wait_until;
+use nix::sys::signal::{Signal, kill};
 use serde_json::json;
 
-use crate::support::{Case, Ended, Finished};
+use crate::support::{Case, Ended, Finished, Running};
 
 /// Far less than the things waited for would take.
 const SOON: Duration = Duration::from_secs(10);
@@ -26,8 +27,66 @@ fn stopped(case: &Case, ended: &Ended) -> Finished {
     finished
 }
 
+/// Ctrl-C, and again once it was answered.
+#[track_caller]
+fn cancel(running: &Running) {
+    running.interrupt();
+    running.wait_for_err("press Ctrl-C again within 3 s to cancel it");
+    running.interrupt();
+    running.wait_for_err("cancelling; press Ctrl-C again");
+}
+
 #[test]
-fn once_cancels_and_waits_for_the_agent_to_end() {
+fn once_stops_watching_and_the_run_goes_on() {
+    let case = Case::new(json!([]));
+    let (here, go) = (case.meeting("here"), case.meeting("go"));
+    case.script(json!([{"actions": [
+        {"touch": {"path": here}},
+        {"wait_for_file": {"path": go, "timeout_ms": 60_000}},
+        {"write": {"path": "made.txt", "content": "made\n"}},
+    ]}]));
+    let running = case.start_contract(json!({}));
+    running.wait_for_file(&here);
+    running.interrupt();
+    let ended = running.wait();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.err.contains("dogwatch wait"), "{ended:?}");
+    let left: serde_json::Value =
+        serde_json::from_str(ended.out.lines().last().unwrap_or_default()).unwrap();
+    assert_eq!(left["type"], "left", "{ended:?}");
+    let job = left["job_id"].as_str().expect("a job").to_owned();
+
+    // Whoever comes back sees all of it.
+    std::fs::write(&go, "").unwrap();
+    let finished = case.expect_success(&case.dogwatch(&["wait", "--json", &job]));
+    assert_eq!(finished.job(), job);
+    assert_eq!(finished.files(), "A\tmade.txt\n");
+}
+
+#[test]
+fn a_closed_terminal_changes_nothing() {
+    for signal in [Signal::SIGHUP, Signal::SIGTERM, Signal::SIGKILL] {
+        let case = Case::new(json!([]));
+        let (here, go) = (case.meeting("here"), case.meeting("go"));
+        case.script(json!([{"actions": [
+            {"touch": {"path": here}},
+            {"wait_for_file": {"path": go, "timeout_ms": 60_000}},
+            {"write": {"path": "made.txt", "content": "made\n"}},
+        ]}]));
+        let running = case.start_contract(json!({}));
+        running.wait_for_file(&here);
+        kill(running.pid(), signal).unwrap();
+        running.wait();
+        std::fs::write(&go, "").unwrap();
+        let jobs = case.dogwatch(&["jobs", "list", "--json"]);
+        let jobs: serde_json::Value = serde_json::from_str(&jobs.out).unwrap();
+        let job = jobs["items"][0]["id"].as_str().expect("a job").to_owned();
+        case.expect_success(&case.dogwatch(&["wait", "--json", &job]));
+    }
+}
+
+#[test]
+fn again_cancels_and_waits_for_the_agent_to_end() {
     let case = Case::new(json!([]));
     let here = case.meeting("here");
     case.script(json!([{"actions": [
@@ -39,13 +98,9 @@ fn once_cancels_and_waits_for_the_agent_to_end() {
     let running = case.start_contract(json!({}));
     running.wait_for_file(&here);
     let asked = Instant::now();
-    running.interrupt();
+    cancel(&running);
     let ended = running.wait();
     assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
-    assert!(
-        ended.err.contains("cancelling; press Ctrl-C again"),
-        "{ended:?}"
-    );
     let finished = stopped(&case, &ended);
     assert_eq!(finished.turn(1)["status"], "stopped");
     // Nothing it wrote is lost.
@@ -58,7 +113,7 @@ fn once_cancels_and_waits_for_the_agent_to_end() {
 }
 
 #[test]
-fn twice_kills_an_agent_that_will_not_end() {
+fn an_agent_that_will_not_end_is_killed() {
     let case = Case::new(json!([]));
     let here = case.meeting("here");
     case.script(json!([{"actions": [
@@ -66,12 +121,10 @@ fn twice_kills_an_agent_that_will_not_end() {
         {"touch": {"path": here}},
         {"sleep_ms": 600_000},
     ]}]));
-    let running = case.start_contract(json!({"limits": {"kill_grace_ms": 600_000}}));
+    let running = case.start_contract(json!({"limits": {"kill_grace_ms": 300}}));
     running.wait_for_file(&here);
-    running.interrupt();
-    running.wait_for_err("press Ctrl-C again");
     let asked = Instant::now();
-    running.interrupt();
+    cancel(&running);
     let ended = running.wait();
     assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
     let finished = stopped(&case, &ended);
@@ -87,7 +140,7 @@ fn a_wait_between_two_turns_is_cut_short() {
     }}));
     running.wait_for_out("\"run.stalled.v1\"");
     let asked = Instant::now();
-    running.interrupt();
+    cancel(&running);
     let ended = running.wait();
     assert!(
         asked.elapsed() < Duration::from_secs(6),
@@ -109,7 +162,7 @@ fn a_gate_is_stopped_too() {
     ]}));
     running.wait_for_file(&here);
     let asked = Instant::now();
-    running.interrupt();
+    cancel(&running);
     let ended = running.wait();
     assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
     let finished = stopped(&case, &ended);
@@ -125,7 +178,7 @@ fn no_further_attempt_is_made() {
     case.script(json!([{"actions": [{"touch": {"path": here}}, {"sleep_ms": 600_000}]}]));
     let running = case.start_contract(json!({"retry": {"max_attempts": 3}}));
     running.wait_for_file(&here);
-    running.interrupt();
+    cancel(&running);
     let ended = running.wait();
     let finished = stopped(&case, &ended);
     assert_eq!(finished.facts("run.started.v1")[0]["attempt"], 1);
@@ -144,7 +197,7 @@ fn called_off_after_the_first_attempt(ready: impl Fn(&Case) -> bool) {
     let running = case.start_contract(json!({"retry": {"max_attempts": 2}}));
     running.wait_for_out("\"run.ended.v1\"");
     wait_until("the first attempt is over", SOON, || ready(&case)).unwrap();
-    running.interrupt();
+    cancel(&running);
     let ended = running.wait();
     let finished = case.expect(&ended, 2, "failed", "agent_failed");
     assert_eq!(finished.result["job_status"], "cancelled", "{ended:?}");

@@ -10,5 +10,6 @@ mod invariants;
 mod real_crate;
 mod record;
 mod scene;
+mod server;
 mod support;
 mod tamper;

@@ -3,14 +3,18 @@
 use std::fs;
 use std::ops::Deref;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use dogwatch_core::ids::{JobId, RunId};
-use dogwatch_testkit::{Pid, Repo, kill_tree, processes_with_env};
+use dogwatch_testkit::{Pid, Repo, kill_tree, processes_with_env, wait_until};
 use nix::sys::signal::{Signal, kill};
 use serde_json::json;
 
 use crate::record::Record;
 use crate::support::{Case, Ended, Running};
+
+/// Far more than a killed process takes to be gone.
+const SOON: Duration = Duration::from_secs(20);
 
 /// What the agent leaves in the tree.
 pub(crate) const KEPT: &str = "kept.txt";
@@ -102,16 +106,35 @@ impl Scene {
     }
 }
 
-/// Kills a command and everything it started, all at once.
+/// Kills a command, the server and everything they started, all at once.
 #[track_caller]
-pub(crate) fn kill_with_all(running: Running) {
+pub(crate) fn kill_with_all(scene: &Scene, running: Running) {
+    // The command first: it would start a server that went away again.
     kill_tree(running.pid()).expect("the processes are gone");
     assert_eq!(running.wait().code, None, "a signal ended it");
+    scene
+        .home
+        .kill_everything()
+        .expect("the processes are gone");
 }
 
-/// Kills a command alone; what it started lives on.
+/// Kills a command and the server alone; what the server started lives on.
 #[track_caller]
-pub(crate) fn kill_alone(running: Running) {
-    kill(running.pid(), Signal::SIGKILL).expect("it runs");
+pub(crate) fn kill_alone(scene: &Scene, running: Running) {
+    kill_tree(running.pid()).expect("it is gone");
     assert_eq!(running.wait().code, None, "a signal ended it");
+    let server = scene.home.server().expect("the server is up");
+    kill(server, Signal::SIGKILL).expect("it runs");
+    wait_until("the server is gone", SOON, || scene.home.server().is_none())
+        .expect("it was killed");
+}
+
+impl Scene {
+    /// Kills the server, if it is up, with what it started: the next command starts one of its own.
+    #[track_caller]
+    pub(crate) fn without_server(&self) {
+        if let Some(server) = self.home.server() {
+            kill_tree(server).expect("the server is gone");
+        }
+    }
 }

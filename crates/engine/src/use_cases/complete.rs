@@ -1,8 +1,9 @@
 //! The end of a run.
 
 use dogwatch_api::{Caller, CleanUpRun, CompleteRun, Problem, Scope};
-use dogwatch_core::job::{self, CloseRun, Job, JobCommand};
-use dogwatch_store::{Decision, Side};
+use dogwatch_core::job::decide::fence;
+use dogwatch_core::job::{CloseRun, Job, JobCommand};
+use dogwatch_store::StoreError;
 
 use crate::Engine;
 use crate::problems;
@@ -11,12 +12,23 @@ impl Engine {
     /// Closes a run and ends its lease. The journal must be here whole, and say the same.
     pub async fn complete(&self, caller: &Caller, request: CompleteRun) -> Result<Job, Problem> {
         Self::allow(caller, Scope::Runner)?;
-        let view = self
-            .store
-            .run(request.run)
-            .await
-            .map_err(problems::from_store)?
-            .ok_or_else(|| problems::not_found("run_not_found", "such run"))?;
+        let held = request.held;
+        let job = self.load(held.job).await?;
+        Self::allow_project(caller, job.project)?;
+        // A run whose lease expired is closed too, and not by its holder.
+        let reported_before = job.run(request.run).is_some_and(|run| {
+            (run.lease, run.epoch) == (held.lease, held.epoch)
+                && run.closed.as_ref().is_some_and(|closed| {
+                    closed.outcome == request.closure.outcome
+                        && closed.manifest == request.closure.manifest
+                })
+        });
+        // Whose lease is lost is told so before anything else: its journal is not asked for any more.
+        if !reported_before {
+            fence(&job, held.lease, held.epoch)
+                .map_err(|refusal| problems::from_store(StoreError::Refused(refusal)))?;
+        }
+        let view = self.run_view(request.run).await?;
         let says = view
             .state
             .ended
@@ -33,12 +45,14 @@ impl Engine {
             ));
         }
         let command = JobCommand::Close(CloseRun {
-            lease: request.held.lease,
-            epoch: request.held.epoch,
+            lease: held.lease,
+            epoch: held.epoch,
             run: request.run,
             closure: request.closure,
         });
-        self.command(caller, request.held.job, command).await
+        self.carry_out(caller, job.project, held.job, command)
+            .await
+            .map_err(problems::from_store)
     }
 
     /// Records what happened to a closed run's workspace.
@@ -49,32 +63,5 @@ impl Engine {
             cleanup: request.cleanup,
         };
         self.command(caller, request.job, command).await
-    }
-
-    /// Carries out a command that needs nothing beside the job stream.
-    pub(crate) async fn command(
-        &self,
-        caller: &Caller,
-        id: dogwatch_core::ids::JobId,
-        command: JobCommand,
-    ) -> Result<Job, Problem> {
-        let project = self.load(id).await?.project;
-        Self::allow_project(caller, project)?;
-        let update = Self::update(
-            caller,
-            project,
-            None,
-            Side::Nothing,
-            Box::new(move |stream, now| job::decide(stream, &command, now).map(Decision::events)),
-        );
-        let updated = self
-            .store
-            .update(id, update)
-            .await
-            .map_err(problems::from_store)?;
-        updated
-            .stream
-            .job
-            .ok_or_else(|| problems::not_found("job_not_found", "such job"))
     }
 }

@@ -4,6 +4,7 @@ use dogwatch_api::{Caller, Problem, ReleaseJob, Scope};
 use dogwatch_core::job::{Job, JobCommand, ReleaseLease};
 
 use crate::Engine;
+use crate::texts::fit;
 
 impl Engine {
     /// Gives a job back before a run was started.
@@ -12,7 +13,7 @@ impl Engine {
         let command = JobCommand::Release(ReleaseLease {
             lease: request.held.lease,
             epoch: request.held.epoch,
-            reason: request.reason,
+            reason: fit(&request.reason, 300),
         });
         self.command(caller, request.held.job, command).await
     }

@@ -4,6 +4,7 @@ use dogwatch_api::{Caller, Problem, Recovered, RevokeLease, Scope};
 use dogwatch_core::job::{self, JobCommand};
 
 use crate::Engine;
+use crate::texts::fit;
 
 impl Engine {
     /// Ends a lease, closes its open run as orphaned, and queues the job again.
@@ -16,7 +17,7 @@ impl Engine {
         let command = JobCommand::Revoke(job::RevokeLease {
             lease: request.lease,
             closure: request.closure,
-            reason: request.reason,
+            reason: fit(&request.reason, 300),
         });
         let job = self.command(caller, request.job, command).await?;
         Ok(Recovered {

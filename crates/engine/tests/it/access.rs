@@ -40,10 +40,7 @@ async fn each_door_needs_its_scope() {
     ] {
         assert_eq!(code, "scope_missing");
     }
-    assert_eq!(
-        bench.user().job(job).await.unwrap().state.status(),
-        JobStatus::Queued
-    );
+    assert_eq!(bench.job(job).await.state.status(), JobStatus::Queued);
 }
 
 #[tokio::test]
@@ -73,4 +70,14 @@ async fn a_caller_of_another_project_sees_and_changes_nothing() {
         .await
         .unwrap();
     assert!(listed.items.is_empty());
+    let named = stranger.resolve(&job.short()).await.unwrap_err();
+    assert_eq!(named.code, "not_found");
+    let own = bench.caller(Caller {
+        projects: Some([bench.project].into()),
+        ..Caller::local_user("user:ana")
+    });
+    assert_eq!(
+        own.resolve(&job.short()).await.unwrap(),
+        dogwatch_api::JobRef::Job(job)
+    );
 }

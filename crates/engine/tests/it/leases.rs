@@ -72,7 +72,7 @@ async fn a_heartbeat_counts_and_carries_a_cancellation() {
         reason: "enough".to_owned(),
     };
     bench.user().cancel(cancel).await.unwrap();
-    let Directive::Cancel { reason } = directive(&bench, held).await else {
+    let Directive::Cancel { reason, .. } = directive(&bench, held).await else {
         panic!("the runner is told");
     };
     assert_eq!(reason, "enough");
@@ -93,7 +93,7 @@ async fn a_dead_holders_late_writes_change_nothing() {
     };
     let recovered = bench.system().revoke(revoke).await.unwrap();
     assert_eq!(recovered.status, JobStatus::Queued);
-    let before = bench.user().job(job).await.unwrap();
+    let before = bench.job(job).await;
 
     let runner = bench.runner();
     let lines = bench.journal(held, run, RunOutcome::Succeeded);
@@ -109,7 +109,7 @@ async fn a_dead_holders_late_writes_change_nothing() {
         directive(&bench, held).await,
         Directive::Lost { .. }
     ));
-    assert_eq!(bench.user().job(job).await.unwrap(), before);
+    assert_eq!(bench.job(job).await, before);
 
     let (_, next) = bench.claimed(job).await;
     assert!(next.epoch > held.epoch);
@@ -152,4 +152,31 @@ async fn a_run_is_complete_only_with_its_whole_journal() {
         done,
         "a repeated report is answered"
     );
+}
+
+#[tokio::test]
+async fn a_heartbeat_of_another_machine_or_about_nothing_renews_nothing() {
+    let bench = Bench::new();
+    let job = bench.submitted("one").await;
+    let (_, held) = bench.claimed(job).await;
+    let elsewhere = dogwatch_core::ids::MachineId::mint(&bench.clock, &*bench.entropy);
+    let unknown = dogwatch_core::ids::JobId::mint(&bench.clock, &*bench.entropy);
+    for (machine, held) in [
+        (elsewhere, held),
+        (
+            bench.machine,
+            HeldLease {
+                job: unknown,
+                ..held
+            },
+        ),
+    ] {
+        let request = Heartbeat {
+            machine,
+            leases: vec![held],
+        };
+        let reply = bench.runner().heartbeat(request).await.unwrap();
+        assert!(matches!(reply.leases[0].directive, Directive::Lost { .. }));
+    }
+    assert_eq!(bench.store.renewals(held.lease).await.unwrap(), 0);
 }

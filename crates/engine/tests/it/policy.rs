@@ -61,7 +61,7 @@ async fn a_decision_stands_before_its_effect() {
 async fn a_policy_that_cannot_decide_denies_the_submission_on_record() {
     let bench = Bench::under(Arc::new(OnlyFor(None)));
     let job = bench.submitted("one").await;
-    let job = bench.user().job(job).await.unwrap();
+    let job = bench.job(job).await;
     assert_eq!(job.state.status(), JobStatus::Denied);
     assert!(job.state.failure().unwrap().reason.contains("unreadable"));
     assert_eq!(
@@ -80,7 +80,7 @@ async fn a_policy_that_cannot_decide_denies_the_dispatch_and_no_lease_is_granted
         .await
         .unwrap();
     assert!(claimed.jobs.is_empty());
-    let job = bench.user().job(job).await.unwrap();
+    let job = bench.job(job).await;
     assert_eq!(job.state.status(), JobStatus::Denied);
     assert_eq!(job.lease, None);
 }

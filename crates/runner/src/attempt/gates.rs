@@ -102,13 +102,13 @@ impl Attempt<'_> {
 
     async fn run_gate(&self, run: AcceptanceRun) -> Result<GateReport, RunnerError> {
         let (progress, mut seen) = watch::channel(Progress::default());
-        let observer = self.parts.observer.clone();
+        let (observer, id) = (self.parts.observer.clone(), self.run);
         let turn = self.recorder.state().turn_count();
         let checkpoint = format!("Gate {}", run.gate.name);
         let follow = async move {
             while seen.changed().await.is_ok() {
                 let progress = seen.borrow_and_update().clone();
-                observer.activity(&Activity::of(turn, &checkpoint, &progress));
+                observer.activity(id, &Activity::of(turn, &checkpoint, &progress));
             }
         };
         let work = run_acceptance(run, &self.parts.launcher, self.oversight(progress));

@@ -1,59 +1,43 @@
 //! One run, from its first line to its sealed bundle.
 
+mod approvals;
 mod clean_up;
+mod earlier_work;
+mod environment;
 mod gates;
+mod park;
 mod prepare;
+mod resume;
 mod seal;
+mod start;
 mod turns;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use dogwatch_api::{ClaimedJob, HeldLease};
 use dogwatch_bundle::BundleLayout;
-use dogwatch_core::Sha256Digest;
 use dogwatch_core::contract::{Contract, StoredContract};
 use dogwatch_core::failure::{Failure, FailureClass};
-use dogwatch_core::ids::{JobId, RunId};
-use dogwatch_core::job::{Assurance, CleanupState, JobStatus, RunOutcome};
-use dogwatch_core::run::{GateFinished, Phase, RunEvent, Step, after_gates, before_turn};
+use dogwatch_core::ids::{ApprovalId, RunId};
+use dogwatch_core::job::{Assurance, RunOutcome};
+use dogwatch_core::run::{Phase, RunEvent, Step, after_gates, before_turn};
+use dogwatch_core::{Sha256Digest, Timestamp};
 use dogwatch_supervisor::{Order, Oversight};
+use dogwatch_workspace::ObjectId;
 use tokio::sync::watch;
 
+use crate::control::RunControl;
 use crate::crash_point::crash_point;
+use crate::ended::{Finished, Parked};
 use crate::error::RunnerError;
 use crate::heartbeat::Pulse;
+use crate::patience::Patience;
 use crate::recorder::Recorder;
-use crate::runner::{RunControl, RunnerParts};
+use crate::runner::RunnerParts;
+use park::Next;
 use prepare::Prepared;
-
-/// A run that ended, for whoever asked for it.
-#[derive(Clone, Debug)]
-pub struct Finished {
-    /// The job.
-    pub job: JobId,
-    /// Where it stands now.
-    pub status: JobStatus,
-    /// The run.
-    pub run: RunId,
-    /// How it ended.
-    pub outcome: RunOutcome,
-    /// Why, for everything but a success.
-    pub failure: Option<Failure>,
-    /// What stands behind a success.
-    pub assurance: Assurance,
-    /// The tree T.
-    pub tree: Option<String>,
-    /// Its turns.
-    pub turns: u32,
-    /// The gates of the last round.
-    pub gates: Vec<GateFinished>,
-    /// Where its bundle is.
-    pub bundle: PathBuf,
-    /// The digest of the bundle's manifest.
-    pub manifest: Sha256Digest,
-    /// What happened to its workspace.
-    pub cleanup: CleanupState,
-}
 
 /// How the loop of turns and gates ended.
 struct Conclusion {
@@ -70,6 +54,34 @@ impl Conclusion {
     }
 }
 
+/// How the work on a run came to a stop.
+enum Stop {
+    /// There is nothing more to do.
+    Concluded(Conclusion),
+    /// It waits for a person's decision.
+    Park(ApprovalId),
+}
+
+/// What a claimed job ends in, where it does not end in an error.
+pub(crate) enum End {
+    /// Its run is over.
+    Finished(Box<Finished>),
+    /// Its run waits.
+    Parked(Parked),
+}
+
+/// The lease a run has, and who influences it.
+pub(crate) struct Hold<'a> {
+    /// The lease.
+    pub(crate) held: HeldLease,
+    /// What its heartbeat says.
+    pub(crate) pulse: Pulse,
+    /// Who may order the run about.
+    pub(crate) control: &'a RunControl,
+    /// Becomes the run as soon as one is started.
+    pub(crate) started: &'a mut Option<RunId>,
+}
+
 /// What the parts of an attempt share.
 struct Attempt<'a> {
     parts: &'a RunnerParts,
@@ -81,49 +93,85 @@ struct Attempt<'a> {
     recorder: Recorder,
     orders: watch::Receiver<Order>,
     pulse: Pulse,
+    /// How long the control plane is asked again.
+    patience: Patience,
+    /// What the run's agent may present to the control plane. It is written nowhere.
+    token: String,
+    /// The W3C `traceparent` of the job.
+    trace: Option<String>,
+    /// The payload of the job.
+    context: Option<Sha256Digest>,
+    /// How long the run was parked so far: that time counts for no limit.
+    parked: Duration,
+    /// The approvals whose answer the agent knows.
+    told: BTreeSet<ApprovalId>,
     /// How the processes of the latest turn were ended.
     kill_rung: String,
     /// Where the next shim's files go.
     shims: u32,
 }
 
-/// Runs a claimed job to the end of one run.
+/// Runs a claimed job until its run ends or is parked.
 pub(crate) async fn run(
     parts: &RunnerParts,
     claimed: ClaimedJob,
-    held: HeldLease,
-    pulse: Pulse,
-    control: &RunControl,
-) -> Result<Finished, RunnerError> {
+    hold: Hold<'_>,
+) -> Result<End, RunnerError> {
     let contract = StoredContract::parse(&claimed.contract, claimed.job.contract)
         .map_err(|error| RunnerError::Profile(error.to_string()))?;
-    let (mut attempt, profile) =
-        Attempt::start(parts, &claimed, contract, held, pulse, control).await?;
-    crash_point!("runner.after_start");
-    let (prepared, conclusion) = match attempt.prepare(&claimed, profile).await {
+    let (mut attempt, prepared) = match claimed.job.open_run().cloned() {
+        Some(header) => Attempt::resume(parts, &claimed, header, contract, hold).await?,
+        None => {
+            let (mut attempt, profile) = Attempt::start(parts, &claimed, contract, hold).await?;
+            crash_point!("runner.after_start");
+            let prepared = attempt.prepare(&claimed, profile).await;
+            (attempt, prepared)
+        }
+    };
+    let (prepared, stop) = match prepared {
         Ok(mut prepared) => {
-            let conclusion = attempt.work(&mut prepared).await;
-            (Some(prepared), conclusion)
+            let stop = attempt.work(&mut prepared).await;
+            (Some(prepared), stop)
         }
         Err(error) => (None, Err(error)),
     };
-    if *attempt.pulse.lost.borrow() {
+    if attempt.pulse.is_lost() {
         return Err(RunnerError::LeaseLost);
     }
-    let conclusion = match conclusion {
-        Ok(conclusion) => conclusion,
+    let (prepared, stop) = match (prepared, stop) {
+        (Some(prepared), Ok(Stop::Park(approval))) => {
+            return attempt.park(&prepared, approval).await.map(End::Parked);
+        }
+        other => other,
+    };
+    let conclusion = match stop {
+        Ok(Stop::Concluded(conclusion)) => conclusion,
+        Ok(Stop::Park(_)) => Conclusion {
+            outcome: RunOutcome::Failed,
+            failure: None,
+        },
         Err(RunnerError::LeaseLost) => return Err(RunnerError::LeaseLost),
         Err(error) => {
             let stage = attempt.recorder.state().phase.as_str();
             Conclusion::of(&error, stage)
         }
     };
-    attempt.finish(prepared, conclusion).await
+    let finished = attempt.finish(prepared, conclusion).await?;
+    Ok(End::Finished(Box::new(finished)))
+}
+
+/// The commit a contract starts from.
+fn base(contract: &Contract) -> Result<ObjectId, RunnerError> {
+    object(&contract.base_commit)
+}
+
+fn object(hex: &str) -> Result<ObjectId, RunnerError> {
+    ObjectId::from_hex(hex.as_bytes()).map_err(|error| RunnerError::Profile(error.to_string()))
 }
 
 impl Attempt<'_> {
-    /// Turns and gates, until there is nothing more to do.
-    async fn work(&mut self, prepared: &mut Prepared) -> Result<Conclusion, RunnerError> {
+    /// Turns and gates, until there is nothing more to do here.
+    async fn work(&mut self, prepared: &mut Prepared) -> Result<Stop, RunnerError> {
         let limits = self.contract.limits.clone();
         let mut step = Step::Turn { next_task: None };
         loop {
@@ -131,16 +179,17 @@ impl Attempt<'_> {
             step = match step {
                 Step::Turn { next_task } => {
                     // Orders and the wall clock may have come between the last decision and now.
-                    if let Some(end) =
-                        before_turn(self.recorder.state(), &limits, self.parts.clock.now())
-                    {
+                    if let Some(end) = before_turn(self.recorder.state(), &limits, self.now()) {
                         step = end;
                         continue;
                     }
                     if let Some(task) = next_task {
                         prepared.current_task = task;
                     }
-                    self.turn(prepared).await?
+                    match self.turn(prepared).await? {
+                        Next::Step(step) => step,
+                        Next::Park(approval) => return Ok(Stop::Park(approval)),
+                    }
                 }
                 Step::Restart { backoff } => {
                     self.wait(backoff).await?;
@@ -150,23 +199,25 @@ impl Attempt<'_> {
                     self.recorder.enter(Phase::Gates).await?;
                     let round = self.gates(prepared).await?;
                     self.receive_orders().await?;
-                    after_gates(
-                        self.recorder.state(),
-                        &limits,
-                        &round,
-                        self.parts.clock.now(),
-                    )
+                    after_gates(self.recorder.state(), &limits, &round, self.now())
                 }
                 Step::Finish { outcome, failure } => {
-                    return Ok(Conclusion { outcome, failure });
+                    return Ok(Stop::Concluded(Conclusion { outcome, failure }));
                 }
             };
         }
     }
 
+    /// The instant that limits are measured against: time the run was parked has not passed for it.
+    fn now(&self) -> Timestamp {
+        let parked = i64::try_from(self.parked.as_micros()).unwrap_or(i64::MAX);
+        let now = self.parts.clock.now().as_micros();
+        Timestamp::from_micros(now.saturating_sub(parked))
+    }
+
     /// Puts an order to stop on record, once.
     async fn receive_orders(&mut self) -> Result<(), RunnerError> {
-        if *self.pulse.lost.borrow() {
+        if self.pulse.is_lost() {
             return Err(RunnerError::LeaseLost);
         }
         let reason = match &*self.orders.borrow() {

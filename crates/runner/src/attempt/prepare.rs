@@ -1,31 +1,23 @@
-//! From a lease to a workspace: the run's first lines, its fixed configuration, its vault and its private clone.
+//! From a lease to a workspace: the run's vault and its private clone.
 
 use std::fs;
 use std::path::PathBuf;
 
 use dogwatch_agents::{AgentChoice, AgentSpec, choose};
-use dogwatch_api::{ClaimedJob, HeldLease, StartRun};
-use dogwatch_bundle::{BundleLayout, JournalWriter};
+use dogwatch_api::ClaimedJob;
 use dogwatch_config::EffectiveProfile;
-use dogwatch_core::Sha256Digest;
-use dogwatch_core::canonical;
-use dogwatch_core::contract::Contract;
-use dogwatch_core::ids::{RunId, WorkspaceId};
-use dogwatch_core::job::StartFrom;
-use dogwatch_core::run::{Phase, RunEvent, RunStarted, SURFACE_UNATTENDED, WorkspaceReady};
+use dogwatch_core::ids::WorkspaceId;
+use dogwatch_core::job::GoOn;
+use dogwatch_core::run::{Phase, RunEvent, WorkspaceReady};
 use dogwatch_core::turn::GateFeedback;
 use dogwatch_workspace::fingerprint::Fingerprint;
 use dogwatch_workspace::{Checkout, ObjectId, PrivateClone, Vault, fingerprint};
-use serde_json::json;
 
 use super::Attempt;
+use super::earlier_work::EarlierWork;
+use super::start::Profile;
 use crate::error::RunnerError;
-use crate::files::{blocking, make_bundle, write_durably};
-use crate::heartbeat::Pulse;
-use crate::profile::load_project_config;
-use crate::project::ProjectRecord;
-use crate::recorder::{Recorder, RecorderParts};
-use crate::runner::{RunControl, RunnerParts};
+use crate::files::blocking;
 
 /// Everything a run works with once its workspace stands.
 pub(super) struct Prepared {
@@ -41,121 +33,15 @@ pub(super) struct Prepared {
     pub(super) current_task: String,
     /// What the next turn has to mend.
     pub(super) feedback: Vec<GateFeedback>,
-    /// What a restarted agent is told.
+    /// What an agent is told that does not start from the task alone.
     pub(super) hint: Option<String>,
     /// The latest snapshot's commit and tree.
     pub(super) snapshot: Option<(ObjectId, ObjectId)>,
+    /// The commit that the first snapshot follows.
+    pub(super) origin: ObjectId,
 }
 
-/// The fixed configuration of a run, or why there is none: the run then fails with that reason, on record.
-pub(super) type Profile = Result<FoundProfile, RunnerError>;
-
-pub(super) struct FoundProfile {
-    checkout: Checkout,
-    base: ObjectId,
-    profile: EffectiveProfile,
-}
-
-fn find(parts: &RunnerParts, claimed: &ClaimedJob, contract: &Contract) -> Profile {
-    let record = ProjectRecord::read(&parts.layout, claimed.job.project)?;
-    let checkout = Checkout::discover(&record.directory())?;
-    let base = ObjectId::from_hex(contract.base_commit.as_bytes())
-        .map_err(|error| RunnerError::Profile(error.to_string()))?;
-    let config = load_project_config(&checkout, base, &parts.profile)?;
-    let profile = config
-        .profile(&contract.agent)
-        .map_err(|error| RunnerError::Profile(error.to_string()))?;
-    Ok(FoundProfile {
-        checkout,
-        base,
-        profile,
-    })
-}
-
-impl<'a> Attempt<'a> {
-    /// Fixes the configuration, starts the run with the control plane, and writes the first line.
-    pub(super) async fn start(
-        parts: &'a RunnerParts,
-        claimed: &ClaimedJob,
-        contract: Contract,
-        held: HeldLease,
-        pulse: Pulse,
-        control: &RunControl,
-    ) -> Result<(Self, Profile), RunnerError> {
-        let found = {
-            let (parts, claimed, contract) = (parts.clone(), claimed.clone(), contract.clone());
-            blocking(move || find(&parts, &claimed, &contract)).await
-        };
-        let profile_bytes = match &found {
-            Ok(found) => found
-                .profile
-                .to_stored()
-                .map(|stored| stored.bytes)
-                .map_err(|error| RunnerError::Profile(error.to_string()))?,
-            Err(error) => canonical::value_to_bytes(&json!({ "error": error.chain() }))
-                .map_err(|error| RunnerError::Profile(error.to_string()))?,
-        };
-        let run = RunId::mint(&*parts.clock, &*parts.entropy);
-        let started = parts
-            .plane
-            .start(StartRun {
-                held,
-                run,
-                session: claimed.job.session,
-                continues: None,
-                start_from: StartFrom::Base,
-            })
-            .await?;
-        let bundle = BundleLayout::new(parts.layout.bundle(run));
-        let profile_hash = Sha256Digest::of(&profile_bytes);
-        let writer = {
-            let (bundle, contract) = (bundle.clone(), claimed.contract.clone());
-            blocking(move || open_bundle(&bundle, run, &contract, &profile_bytes)).await?
-        };
-        let mut recorder = Recorder::new(RecorderParts {
-            writer: Some(writer),
-            run,
-            project: claimed.job.project,
-            held,
-            machine: parts.machine,
-            clock: parts.clock.clone(),
-            entropy: parts.entropy.clone(),
-            plane: parts.plane.clone(),
-            observer: parts.observer.clone(),
-        });
-        recorder
-            .record(RunEvent::Started(RunStarted {
-                attempt: started.run.attempt,
-                contract: claimed.job.contract,
-                profile: profile_hash,
-                base: contract.base_commit.clone(),
-                agent: contract.agent.clone(),
-                driver: found.as_ref().map_or_else(
-                    |_| "none".to_owned(),
-                    |found| found.profile.agent.driver.to_string(),
-                ),
-                session_id: claimed.job.session,
-                continues: None,
-                start_from: StartFrom::Base,
-                surface: SURFACE_UNATTENDED.to_owned(),
-            }))
-            .await?;
-        let attempt = Self {
-            parts,
-            contract,
-            held,
-            run,
-            number: started.run.attempt,
-            bundle,
-            recorder,
-            orders: control.orders.subscribe(),
-            pulse,
-            kill_rung: "none".to_owned(),
-            shims: 0,
-        };
-        Ok((attempt, found))
-    }
-
+impl Attempt<'_> {
     /// Makes the vault and the private clone.
     pub(super) async fn prepare(
         &mut self,
@@ -163,28 +49,34 @@ impl<'a> Attempt<'a> {
         profile: Profile,
     ) -> Result<Prepared, RunnerError> {
         let found = profile?;
-        let spec = AgentSpec {
-            driver: found.profile.agent.driver.to_string(),
-            command: found.profile.agent.command.clone(),
-            pass_env: found.profile.agent.env.clone(),
+        let agent = self.agent(&found.profile)?;
+        let earlier = match &claimed.goes_on {
+            Some(goes_on) => Some(self.earlier_work(claimed, goes_on).await?),
+            None => None,
         };
-        let agent = choose(&self.contract.agent, &spec, self.parts.launcher.clone())?;
         let project = claimed.job.project;
         let data = self.parts.layout.root().to_owned();
         let workspace = self.parts.layout.workspace(self.run);
-        let branch = format!("dogwatch/{}", self.run.short());
+        let branch = self.branch();
         let (base, checkout, target) = (found.base, found.checkout, workspace.clone());
+        let from = earlier.clone();
         let (checkout, vault, before) = blocking(move || {
             let vault = Vault::open_or_create(&data, project, checkout.object_format())?;
             vault.fetch_base(&checkout, base)?;
             let before = fingerprint::fingerprint(checkout.common_dir())?;
-            if let Some(parent) = target.parent() {
-                fs::create_dir_all(parent).map_err(RunnerError::file("create", parent))?;
+            match from {
+                Some(earlier) => earlier.make_workspace(&vault, base, &target, &branch)?,
+                None => {
+                    if let Some(parent) = target.parent() {
+                        fs::create_dir_all(parent).map_err(RunnerError::file("create", parent))?;
+                    }
+                    PrivateClone::create(&vault, base, &target, &branch)?;
+                }
             }
-            PrivateClone::create(&vault, base, &target, &branch)?;
             Ok::<_, RunnerError>((checkout, vault, before))
         })
         .await?;
+        self.fetch_context().await?;
         self.recorder
             .record(RunEvent::WorkspaceReady(WorkspaceReady {
                 workspace: WorkspaceId::mint(&*self.parts.clock, &*self.parts.entropy),
@@ -200,26 +92,68 @@ impl<'a> Attempt<'a> {
             base,
             workspace,
             agent,
-            keep_workspace: found.profile.run.keep_workspace,
+            keep_workspace: self.contract.keep_workspace,
             before,
             current_task: self.contract.task.clone(),
             feedback: Vec::new(),
-            hint: None,
+            hint: claimed.goes_on.as_ref().map(continue_hint),
             snapshot: None,
+            origin: earlier.map_or(base, |earlier| earlier.commit),
+        })
+    }
+
+    /// The driver of the run's agent.
+    pub(super) fn agent(&self, profile: &EffectiveProfile) -> Result<AgentChoice, RunnerError> {
+        let spec = AgentSpec {
+            driver: profile.agent.driver.to_string(),
+            command: profile.agent.command.clone(),
+            pass_env: profile.agent.env.clone(),
+        };
+        let launcher = self.parts.launcher.clone();
+        Ok(choose(&self.contract.agent, &spec, launcher)?)
+    }
+
+    /// The branch an agent finds itself on.
+    pub(super) fn branch(&self) -> String {
+        format!("dogwatch/{}", self.run.short())
+    }
+
+    /// The last snapshot of the run that this one continues.
+    async fn earlier_work(
+        &self,
+        claimed: &ClaimedJob,
+        goes_on: &GoOn,
+    ) -> Result<EarlierWork, RunnerError> {
+        let run = goes_on.run;
+        let missing = |reason: &str| RunnerError::SnapshotMissing {
+            run,
+            reason: reason.to_owned(),
+        };
+        let plane = &self.parts.plane;
+        let detail = self.patience.ask(|| plane.run(run)).await?;
+        if detail.project != claimed.job.project {
+            return Err(missing("it belongs to another project"));
+        }
+        let snapshot = detail
+            .state
+            .snapshot
+            .ok_or_else(|| missing("it left no snapshot"))?;
+        Ok(EarlierWork {
+            run,
+            commit: super::object(&snapshot.commit)?,
+            tree: super::object(&snapshot.tree)?,
         })
     }
 }
 
-/// Makes the bundle's directory with the bytes the run is held to, and its journal.
-fn open_bundle(
-    bundle: &BundleLayout,
-    run: RunId,
-    contract: &[u8],
-    profile: &[u8],
-) -> Result<JournalWriter, RunnerError> {
-    make_bundle(bundle)?;
-    for (path, bytes) in [(bundle.contract(), contract), (bundle.profile(), profile)] {
-        write_durably(&path, bytes)?;
+/// What the first turn of a run that continues another is told.
+fn continue_hint(goes_on: &GoOn) -> String {
+    let run = goes_on.run;
+    let resume = format!(
+        "An earlier attempt ({run}) worked on this, and its files are in the workspace; resume from the current workspace state \u{2014} do not restart from scratch."
+    );
+    match &goes_on.say {
+        Some(say) => format!("{say}\n\n{resume}"),
+        None => resume,
     }
-    Ok(JournalWriter::create(bundle.journal(), run)?)
 }

@@ -8,11 +8,14 @@ use dogwatch_core::turn::TurnStatus;
 use dogwatch_workspace::fingerprint;
 
 use super::prepare::Prepared;
-use super::{Attempt, Conclusion, Finished, unexplained};
+use super::{Attempt, Conclusion, unexplained};
+use crate::bundle_upload;
 use crate::crash_point::crash_point;
+use crate::ended::Finished;
 use crate::error::RunnerError;
 use crate::evidence::{Known, manifest_facts, write_patch};
 use crate::files::blocking;
+use crate::patience::Patience;
 
 impl Attempt<'_> {
     /// Seals the bundle, reports the outcome, and clears the workspace away.
@@ -29,6 +32,7 @@ impl Attempt<'_> {
             failure = Some(unexplained());
         }
         self.end_open_turn().await?;
+        self.leave_parked("the run ends").await?;
         self.recorder.enter(Phase::Sealing).await?;
         let mut prepared = prepared;
         if let Some(prepared) = &mut prepared {
@@ -60,28 +64,32 @@ impl Attempt<'_> {
         crash_point!("runner.before_seal");
         let sealed = self.seal(prepared.as_ref()).await?;
         crash_point!("runner.after_seal");
-        let job = self
-            .parts
-            .plane
-            .complete(CompleteRun {
-                held: self.held,
-                run: self.run,
-                closure: RunClosure {
-                    outcome,
-                    failure: failure.clone(),
-                    tree: tree.clone(),
-                    assurance,
-                    manifest: Some(sealed.manifest_digest),
-                    turns,
-                    at: self.parts.clock.now(),
-                },
-            })
+        let plane = &self.parts.plane;
+        if self.parts.remote {
+            bundle_upload::send(&**plane, &self.patience, self.held, self.run, &self.bundle)
+                .await?;
+        }
+        let request = CompleteRun {
+            held: self.held,
+            run: self.run,
+            closure: RunClosure {
+                outcome,
+                failure: failure.clone(),
+                tree: tree.clone(),
+                assurance,
+                manifest: Some(sealed.manifest_digest),
+                turns,
+                at: self.parts.clock.now(),
+            },
+        };
+        let job = Patience::for_last_words()
+            .ask(|| plane.complete(request.clone()))
             .await?;
         crash_point!("runner.before_clean_up");
         let keep = prepared
             .as_ref()
             .is_some_and(|prepared| prepared.keep_workspace);
-        let cleanup = self.clean_up(keep).await?;
+        let cleanup = self.clean_up(keep).await;
         Ok(Finished {
             job: self.held.job,
             status: job.state.status(),
@@ -144,7 +152,7 @@ impl Attempt<'_> {
     }
 
     /// Without containment an agent can reach the user's repository: whatever changed there is at least on record.
-    async fn compare_host(&mut self, prepared: &Prepared) -> Result<(), RunnerError> {
+    pub(super) async fn compare_host(&mut self, prepared: &Prepared) -> Result<(), RunnerError> {
         let (common, before) = (
             prepared.checkout.common_dir().to_owned(),
             prepared.before.clone(),

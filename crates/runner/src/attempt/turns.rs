@@ -1,7 +1,5 @@
 //! One turn: request, agent, evidence, snapshot, verdict.
 
-use std::ffi::OsString;
-
 use dogwatch_agents::{DriverError, TurnFiles, TurnInput, TurnReport};
 use dogwatch_bundle::TurnPaths;
 use dogwatch_core::Sha256Digest;
@@ -19,15 +17,17 @@ use dogwatch_workspace::{PathBytes, SnapshotRequest, TreeReport, snapshot};
 use tokio::sync::watch;
 
 use super::Attempt;
+use super::park::Next;
 use super::prepare::Prepared;
 use crate::crash_point::crash_point;
 use crate::error::RunnerError;
 use crate::files::{blocking, make_private};
 use crate::observe::Activity;
+use crate::output_mirror::{OutputMirror, PIECE, TurnOutput};
 
 impl Attempt<'_> {
     /// Gives the agent a turn and says what follows.
-    pub(super) async fn turn(&mut self, prepared: &mut Prepared) -> Result<Step, RunnerError> {
+    pub(super) async fn turn(&mut self, prepared: &mut Prepared) -> Result<Next, RunnerError> {
         self.recorder.enter(Phase::TurnPreparing).await?;
         let turn = self.recorder.state().turn_count() + 1;
         let input = self.turn_input(prepared, turn)?;
@@ -40,9 +40,13 @@ impl Attempt<'_> {
             }))
             .await?;
         self.recorder.enter(Phase::TurnExecuting).await?;
-        let report = self.supervise(prepared, turn, input).await?;
+        let (report, mirror) = self.supervise(prepared, turn, input).await?;
         rung(&report.record).clone_into(&mut self.kill_rung);
         self.recorder.enter(Phase::TurnPersisting).await?;
+        // Whoever reads that the turn has ended finds all of its output.
+        if let Some((code, text)) = mirror.finish(&self.patience).await? {
+            self.recorder.note(code, text).await?;
+        }
         self.receive_orders().await?;
         let verdict = judge(
             &report.exit,
@@ -66,10 +70,10 @@ impl Attempt<'_> {
             self.recorder.state(),
             &self.contract.limits,
             &verdict,
-            self.parts.clock.now(),
+            self.now(),
         );
         self.after(prepared, turn, &verdict, &step).await?;
-        Ok(step)
+        self.heed_requests(prepared, &verdict, step).await
     }
 
     fn turn_input(&mut self, prepared: &Prepared, turn: u32) -> Result<TurnInput, RunnerError> {
@@ -84,7 +88,7 @@ impl Attempt<'_> {
             .recorder
             .state()
             .started_at
-            .map_or(0, |at| self.parts.clock.now().since(at).as_millis());
+            .map_or(0, |at| self.now().since(at).as_millis());
         let left = limits
             .wall_ms
             .saturating_sub(u64::try_from(elapsed).unwrap_or(u64::MAX))
@@ -110,6 +114,7 @@ impl Attempt<'_> {
             },
             workspace: prepared.workspace.clone(),
             env: self.run_env(turn, prepared),
+            secrets: self.run_secrets(),
             files: TurnFiles {
                 exchange,
                 prompt: paths.prompt(),
@@ -126,37 +131,38 @@ impl Attempt<'_> {
         })
     }
 
-    fn run_env(&self, turn: u32, prepared: &Prepared) -> Vec<(OsString, OsString)> {
-        vec![
-            ("DOGWATCH_RUN_ID".into(), self.run.to_string().into()),
-            ("DOGWATCH_JOB_ID".into(), self.held.job.to_string().into()),
-            ("DOGWATCH_ATTEMPT".into(), self.number.to_string().into()),
-            ("DOGWATCH_TURN".into(), turn.to_string().into()),
-            (
-                "DOGWATCH_WORKSPACE".into(),
-                prepared.workspace.clone().into(),
-            ),
-        ]
-    }
-
     async fn supervise(
         &self,
         prepared: &Prepared,
         turn: u32,
         input: TurnInput,
-    ) -> Result<TurnReport, RunnerError> {
+    ) -> Result<(TurnReport, OutputMirror), RunnerError> {
         let (progress, mut seen) = watch::channel(Progress::default());
-        let observer = self.parts.observer.clone();
+        let (observer, run) = (self.parts.observer.clone(), self.run);
         let checkpoint = self.recorder.state().checkpoint.clone();
+        let mirror = OutputMirror::start(TurnOutput {
+            plane: self.parts.plane.clone(),
+            held: self.held,
+            run,
+            turn,
+            frames: input.files.shim.frames.clone(),
+        });
+        let hurry = mirror.hurry();
         let follow = async move {
+            let mut sent = 0;
             while seen.changed().await.is_ok() {
                 let progress = seen.borrow_and_update().clone();
-                observer.activity(&Activity::of(turn, &checkpoint, &progress));
+                let activity = Activity::of(turn, &checkpoint, &progress);
+                observer.activity(run, &activity);
+                if activity.output_bytes.saturating_sub(sent) >= PIECE as u64 {
+                    sent = activity.output_bytes;
+                    hurry.notify_one();
+                }
             }
         };
         let work = prepared.agent.driver.turn(input, self.oversight(progress));
         let (report, ()) = tokio::join!(work, follow);
-        Ok(report?)
+        Ok((report?, mirror))
     }
 
     /// Keeps what the agent left, so that nothing it wrote can be lost with the workspace.
@@ -176,7 +182,9 @@ impl Attempt<'_> {
             label.clone(),
         );
         let (base, run, at) = (prepared.base, self.run, self.parts.clock.now());
-        let parent = prepared.snapshot.map_or(base, |(commit, _)| commit);
+        let parent = prepared
+            .snapshot
+            .map_or(prepared.origin, |(commit, _)| commit);
         let taken = blocking(move || {
             snapshot::create(
                 &vault,

@@ -12,7 +12,8 @@ use dogwatch_core::run::RunEvent;
 use crate::error::RunnerError;
 use crate::files::{make_bundle, write_durably};
 
-pub(super) async fn all_lines(
+/// Every line of a run that the control plane has.
+pub(crate) async fn all_lines(
     plane: &dyn ControlPlane,
     run: RunId,
 ) -> Result<Vec<Vec<u8>>, Problem> {
@@ -26,8 +27,37 @@ pub(super) async fn all_lines(
     }
 }
 
+/// How the journal here stands to the control plane's copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Line for line the same.
+    Same,
+    /// Not the same.
+    Differs,
+}
+
+/// Compares the journal here with the control plane's lines.
+pub(crate) fn compare(bundle: &BundleLayout, lines: &[Vec<u8>]) -> Result<Standing, RunnerError> {
+    let path = bundle.journal();
+    match fs::read(&path) {
+        Ok(local) if local == file_of(lines) => Ok(Standing::Same),
+        Ok(_) => Ok(Standing::Differs),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Standing::Differs),
+        Err(error) => Err(RunnerError::file("read", &path)(error)),
+    }
+}
+
+fn file_of(lines: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = Vec::new();
+    for line in lines {
+        file.extend_from_slice(line);
+        file.push(b'\n');
+    }
+    file
+}
+
 /// The journal as the control plane has it, open for more unless it has its last line.
-pub(super) fn restore_journal(
+pub(crate) fn restore_journal(
     bundle: &BundleLayout,
     run: RunId,
     lines: &[Vec<u8>],
@@ -59,11 +89,7 @@ pub(super) fn restore_journal(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
         Err(error) => return Err(RunnerError::file("read", &path)(error)),
     };
-    let mut server = Vec::new();
-    for line in lines {
-        server.extend_from_slice(line);
-        server.push(b'\n');
-    }
+    let server = file_of(lines);
     if local != server {
         let late = match local.strip_prefix(server.as_slice()) {
             Some(late) => late,

@@ -1,16 +1,18 @@
 //! One lease whose holder is dead: its run is ended, and its job reported.
 
-use dogwatch_api::{CompleteRun, ControlPlane, HeldLease, Problem, ReleaseJob, RevokeLease};
+use dogwatch_api::{
+    CompleteRun, ControlPlane, HeldLease, ParkRun, Problem, ReleaseJob, RevokeLease,
+};
 use dogwatch_bundle::SealError;
 use dogwatch_core::contract::StoredContract;
 use dogwatch_core::failure::{Failure, FailureClass};
 use dogwatch_core::ids::RunId;
 use dogwatch_core::job::{Assurance, Job, JobStatus, Lease, RunClosure, RunOutcome};
-use dogwatch_core::run::RunEnded;
+use dogwatch_core::run::{RunEnded, RunParked};
 use dogwatch_core::{Sha256Digest, Timestamp};
 
 use super::Recovered;
-use super::orphan::Orphan;
+use super::orphan::{Mourner, Orphan};
 use super::shims::end_shims;
 use super::work::{keep_work, remove_work, wants_workspace};
 use crate::crash_point::crash_point;
@@ -48,8 +50,13 @@ pub(super) async fn recover(
     let stored = parts.plane.contract(job.contract).await?;
     let contract = StoredContract::parse(&stored, job.contract)
         .map_err(|error| RunnerError::Profile(error.to_string()))?;
-    let mut orphan = Orphan::open(parts, job, header, held, contract, stored).await?;
+    let mourner = Mourner::Successor;
+    let mut orphan = Orphan::open(parts, job, header, held, contract, stored, mourner).await?;
     crash_point!("recover.journal_restored");
+    if let Some(parked) = orphan.parked.take() {
+        // It had put on record that it waits, and died before it could say so.
+        return park(parts, held, run, parked).await;
+    }
     let ended = orphan.end().await?;
     orphan.recorder.close();
     crash_point!("recover.before_seal");
@@ -78,8 +85,33 @@ pub(super) async fn recover(
     })
 }
 
+/// Sets a run aside that had come that far.
+async fn park(
+    parts: &RunnerParts,
+    held: HeldLease,
+    run: RunId,
+    parked: RunParked,
+) -> Result<Recovered, RunnerError> {
+    let job = parts
+        .plane
+        .park(ParkRun {
+            held,
+            run,
+            reason: parked.reason,
+            until: parked.until,
+            approval: parked.approval,
+        })
+        .await?;
+    Ok(Recovered {
+        job: job.id,
+        run: Some(run),
+        outcome: None,
+        status: job.state.status(),
+    })
+}
+
 /// Whether a bundle can never be sealed again, because what stands in it is not what belongs there.
-const fn is_beyond_repair(error: &SealError) -> bool {
+pub(super) const fn is_beyond_repair(error: &SealError) -> bool {
     matches!(
         error,
         SealError::Foreign { .. }

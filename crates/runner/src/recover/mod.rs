@@ -1,10 +1,13 @@
 //! After a crash: what a dead runner on this machine left behind is ended, kept, sealed and reported, before anything new starts.
 
-mod journal;
+mod closed;
+pub(crate) mod journal;
 mod lease;
 mod orphan;
 mod shims;
 mod work;
+
+use std::collections::BTreeSet;
 
 use dogwatch_core::ids::{JobId, RunId};
 use dogwatch_core::job::{JobStatus, Lease, RunOutcome};
@@ -15,6 +18,8 @@ use crate::error::RunnerError;
 use crate::files::blocking;
 use crate::runner::RunnerParts;
 
+pub(crate) use work::work_directories;
+
 /// One lease that was recovered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
@@ -22,7 +27,7 @@ pub struct Recovered {
     pub job: JobId,
     /// Its run, if one had been started.
     pub run: Option<RunId>,
-    /// How the run ended.
+    /// How the run ended; none where it goes on, because it was about to be parked.
     pub outcome: Option<RunOutcome>,
     /// Where the job stands now.
     pub status: JobStatus,
@@ -37,7 +42,10 @@ pub struct Recovery {
     pub cleaned: u32,
 }
 
-/// Ends what dead holders left behind. `leases` are the active ones; those whose holder lives are left alone.
+/// Ends what dead holders left behind. `leases` are the active ones; those whose holder lives are left alone, and so are parked runs.
+///
+/// Runs of this machine that the control plane has closed meanwhile are collected: left-over processes are ended, what an agent left is
+/// kept, the bundle is sealed, and the work directory goes.
 pub async fn recover(
     parts: &RunnerParts,
     leases: Vec<(JobId, Lease)>,
@@ -45,19 +53,37 @@ pub async fn recover(
     let mut recovery = Recovery::default();
     for (job, lease) in leases {
         if lease.machine == parts.machine && !holder_lives(&lease)? {
-            let job = parts.plane.job(job).await?;
+            let job = parts.plane.job(job).await?.job;
             recovery
                 .recovered
                 .push(lease::recover(parts, &job, &lease).await?);
         }
     }
-    recovery.cleaned = work::clean_closed(parts).await?;
+    recovery.cleaned = closed::collect_all(parts).await?;
     let data = parts.layout.root().to_owned();
     if let Err(error) = blocking(move || Trash::of(&data).sweep()).await {
         // What cannot be deleted now is in nobody's way; the next start tries again.
         tracing::warn!(%error, "the trash was not emptied");
     }
     Ok(recovery)
+}
+
+/// Collects those of the runs that the control plane has closed. The others, if nobody knows what becomes of them yet, are returned.
+pub(crate) async fn collect(parts: &RunnerParts, runs: BTreeSet<RunId>) -> BTreeSet<RunId> {
+    let mut rest = BTreeSet::new();
+    for run in runs {
+        match closed::collect_one(parts, run).await {
+            Ok(closed::Found::Done) => {}
+            Ok(closed::Found::Open) => {
+                rest.insert(run);
+            }
+            Err(error) => {
+                tracing::warn!(%run, error = error.chain(), "a run's leftovers were not put in order");
+                rest.insert(run);
+            }
+        }
+    }
+    rest
 }
 
 /// Whether a lease's holder lives. Without a holder it belongs to another machine's process, which only the reaper may judge.

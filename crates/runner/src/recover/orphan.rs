@@ -9,10 +9,12 @@ use dogwatch_bundle::{BundleLayout, seal};
 use dogwatch_config::EffectiveProfile;
 use dogwatch_core::Sha256Digest;
 use dogwatch_core::contract::Contract;
+use dogwatch_core::event::Envelope;
 use dogwatch_core::failure::{Failure, FailureClass};
-use dogwatch_core::job::{Assurance, Job, RunHeader, RunOutcome};
+use dogwatch_core::job::{Assurance, Job, RunClosure, RunHeader, RunOutcome};
 use dogwatch_core::run::{
-    Phase, RunEnded, RunEvent, RunStarted, SURFACE_UNATTENDED, SnapshotTaken,
+    Phase, RunEnded, RunEvent, RunParked, RunResumed, RunStarted, RunState, SURFACE_UNATTENDED,
+    SnapshotTaken,
 };
 use dogwatch_workspace::tree::TreeLimits;
 use dogwatch_workspace::{ObjectId, SnapshotError, SnapshotRequest, Vault, snapshot};
@@ -23,12 +25,22 @@ use crate::crash_point::crash_point;
 use crate::error::RunnerError;
 use crate::evidence::{Known, manifest_facts, write_patch};
 use crate::files::blocking;
+use crate::patience::Patience;
 use crate::project::ProjectRecord;
-use crate::recorder::{Recorder, RecorderParts};
+use crate::recorder::{Copy, Recorder, RecorderParts};
 use crate::runner::RunnerParts;
 
 /// The label of the snapshot of what a dead runner left, and the one for when that cannot be written.
 const ORPHAN: [&str; 2] = ["orphan", "orphan-again"];
+
+/// Who brings an orphan to its end.
+#[derive(Clone, Debug)]
+pub(super) enum Mourner {
+    /// Whoever speaks for the dead holder of its lease, which is alive: what is recorded goes to the control plane too.
+    Successor,
+    /// Whoever finds it closed by the control plane. What is recorded stays here, after what the control plane has.
+    Collector(RunClosure),
+}
 
 /// A run whose runner is dead.
 pub(super) struct Orphan<'a> {
@@ -38,6 +50,9 @@ pub(super) struct Orphan<'a> {
     contract: Contract,
     pub(super) bundle: BundleLayout,
     pub(super) recorder: Recorder,
+    mourner: Mourner,
+    /// What it waits for, where it was set aside.
+    pub(super) parked: Option<RunParked>,
     vault: Option<Vault>,
     base: ObjectId,
     /// Whether what the agent left is safely in the vault.
@@ -53,6 +68,7 @@ impl<'a> Orphan<'a> {
         held: HeldLease,
         contract: Contract,
         stored: Vec<u8>,
+        mourner: Mourner,
     ) -> Result<Self, RunnerError> {
         let run = header.id;
         let bundle = BundleLayout::new(parts.layout.bundle(run));
@@ -70,7 +86,13 @@ impl<'a> Orphan<'a> {
                 machine: parts.machine,
                 clock: parts.clock.clone(),
                 entropy: parts.entropy.clone(),
-                plane: parts.plane.clone(),
+                copy: match &mourner {
+                    Mourner::Successor => Some(Copy {
+                        plane: parts.plane.clone(),
+                        patience: Patience::None,
+                    }),
+                    Mourner::Collector(_) => None,
+                },
                 observer: parts.observer.clone(),
             },
             &lines,
@@ -85,7 +107,9 @@ impl<'a> Orphan<'a> {
             header,
             contract,
             bundle,
+            parked: waits_for(recorder.state(), &lines),
             recorder,
+            mourner,
             vault,
             base,
             kept: false,
@@ -98,6 +122,14 @@ impl<'a> Orphan<'a> {
         if let Some(ended) = state.ended.clone() {
             self.kept = is_kept(state);
             return Ok(ended);
+        }
+        if state.phase == Phase::Parked {
+            self.recorder
+                .record(RunEvent::Resumed(RunResumed {
+                    epoch: self.header.epoch,
+                    because: "the run was closed".to_owned(),
+                }))
+                .await?;
         }
         if self.recorder.state().started.is_none() {
             let profile = fs::read(self.bundle.profile())
@@ -133,15 +165,22 @@ impl<'a> Orphan<'a> {
                 .map_err(|error| RunnerError::Profile(error.to_string()))?;
             blocking(move || write_patch(&vault, base, tree, &bundle)).await?;
         }
+        let (outcome, failure) = match &self.mourner {
+            Mourner::Successor => (
+                RunOutcome::Orphaned,
+                Some(Failure::new(
+                    FailureClass::Lease,
+                    "lease_lost",
+                    "recovery",
+                    format!("the process that ran it died ({checkpoint})"),
+                    "nothing: the job is queued again; what the agent wrote is kept",
+                )),
+            ),
+            Mourner::Collector(closure) => (closure.outcome, closure.failure.clone()),
+        };
         let ended = RunEnded {
-            outcome: RunOutcome::Orphaned,
-            failure: Some(Failure::new(
-                FailureClass::Lease,
-                "lease_lost",
-                "recovery",
-                format!("the process that ran it died ({checkpoint})"),
-                "nothing: the job is queued again; what the agent wrote is kept",
-            )),
+            outcome,
+            failure,
             tree,
             assurance: Assurance::None,
             turns,
@@ -150,6 +189,7 @@ impl<'a> Orphan<'a> {
         Ok(ended)
     }
 
+    /// Keeps what the agent left, unless a snapshot holds it already.
     async fn keep(&mut self) -> Result<(), RunnerError> {
         let workspace = self.parts.layout.workspace(self.header.id);
         let (true, Some(vault)) = (workspace.exists(), self.vault.clone()) else {
@@ -252,5 +292,15 @@ impl<'a> Orphan<'a> {
         let (bundle, keys) = (self.bundle.clone(), Arc::clone(&self.parts.keys));
         let sealed = blocking(move || seal(bundle.root(), facts, keys.signing_key())).await?;
         Ok(sealed.manifest_digest)
+    }
+}
+
+/// What a run waits for, if the last thing it did was to be set aside.
+fn waits_for(state: &RunState, lines: &[Vec<u8>]) -> Option<RunParked> {
+    let last = lines.last().filter(|_| state.phase == Phase::Parked)?;
+    let envelope: Envelope = serde_json::from_slice(last).ok()?;
+    match RunEvent::from_parts(&envelope.kind, &envelope.data) {
+        Ok(RunEvent::Parked(facts)) => Some(facts),
+        _ => None,
     }
 }

@@ -3,33 +3,19 @@
 use std::fs;
 use std::path::Path;
 
-use dogwatch_api::{CleanUpRun, ListRuns, RunDetail};
+use dogwatch_api::CleanUpRun;
 use dogwatch_bundle::BundleLayout;
-use dogwatch_config::EffectiveProfile;
 use dogwatch_core::ids::{JobId, RunId};
-use dogwatch_core::job::{Cleanup, CleanupState};
+use dogwatch_core::job::Cleanup;
 use dogwatch_core::run::RunState;
+use serde_json::Value;
 
 use crate::error::RunnerError;
 use crate::runner::RunnerParts;
 use crate::work_directory;
 
-/// Finishes the clean-up of runs that are over: those that still have a work directory, and the newest ones, as a crash may have come
-/// after the removal and before its record.
-pub(super) async fn clean_closed(parts: &RunnerParts) -> Result<u32, RunnerError> {
-    let mut cleaned = 0;
-    for run in work_directories(parts)? {
-        if let Ok(detail) = parts.plane.run(run).await {
-            cleaned += u32::from(finish_clean_up(parts, &detail).await?);
-        }
-    }
-    for detail in parts.plane.list_runs(ListRuns::default()).await?.items {
-        cleaned += u32::from(finish_clean_up(parts, &detail).await?);
-    }
-    Ok(cleaned)
-}
-
-fn work_directories(parts: &RunnerParts) -> Result<Vec<RunId>, RunnerError> {
+/// The runs that have a work directory here.
+pub(crate) fn work_directories(parts: &RunnerParts) -> Result<Vec<RunId>, RunnerError> {
     let work = parts.layout.root().join("work");
     let entries = match fs::read_dir(&work) {
         Ok(entries) => entries,
@@ -45,25 +31,6 @@ fn work_directories(parts: &RunnerParts) -> Result<Vec<RunId>, RunnerError> {
     Ok(runs)
 }
 
-/// Whether a workspace was removed.
-async fn finish_clean_up(parts: &RunnerParts, detail: &RunDetail) -> Result<bool, RunnerError> {
-    let (run, header) = (detail.id, &detail.header);
-    let due = header.closed.is_some()
-        && header.machine == parts.machine
-        && header.cleanup.state == CleanupState::Pending;
-    if !due {
-        return Ok(false);
-    }
-    let wanted = !is_kept(&detail.state) || wants_workspace(&parts.layout.bundle(run));
-    if wanted && parts.layout.workspace(run).exists() {
-        keep_work(parts, detail.job, run).await?;
-        Ok(false)
-    } else {
-        remove_work(parts, detail.job, run).await?;
-        Ok(true)
-    }
-}
-
 /// Whether what the agent left is in the vault, so that its workspace is not needed for it.
 pub(super) fn is_kept(state: &RunState) -> bool {
     let turns = state.turn_count();
@@ -74,12 +41,13 @@ pub(super) fn is_kept(state: &RunState) -> bool {
             .is_some_and(|snapshot| snapshot.turn == turns)
 }
 
-/// Whether the run's own configuration asks for its workspace to be kept. What cannot be read is kept.
+/// Whether the run's contract asks for its workspace to be kept. What cannot be read is kept.
 pub(super) fn wants_workspace(bundle: &Path) -> bool {
-    fs::read(BundleLayout::new(bundle).profile())
+    fs::read(BundleLayout::new(bundle).contract())
         .ok()
-        .and_then(|bytes| serde_json::from_slice::<EffectiveProfile>(&bytes).ok())
-        .is_none_or(|profile| profile.run.keep_workspace)
+        .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+        .and_then(|contract| contract.get("keep_workspace")?.as_bool())
+        .unwrap_or(true)
 }
 
 /// Puts on record that a workspace stays.

@@ -67,7 +67,10 @@ mod tests {
     use super::*;
     use crate::route::schema_of;
 
-    const JSON: Payload = Payload::Json { most: 10, schema: schema_of::<String> };
+    const JSON: Payload = Payload::Json {
+        most: 10,
+        schema: schema_of::<String>,
+    };
 
     fn judged(expected: Payload, pairs: &[(&'static str, &str)]) -> Result<(), String> {
         let mut headers = HeaderMap::new();
@@ -79,28 +82,60 @@ mod tests {
 
     #[test]
     fn json_is_json() {
-        for good in ["application/json", "Application/JSON", "application/json; charset=UTF-8"] {
+        for good in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=UTF-8",
+        ] {
             assert_eq!(judged(JSON, &[("content-type", good)]), Ok(()), "{good}");
         }
         for bad in [
-            "", "text/plain", "text/plain; application/json", "application/x-www-form-urlencoded", "multipart/form-data",
-            "application/jsonp", "application/json; charset=utf-16", "application/json, text/plain", "*/*",
+            "",
+            "text/plain",
+            "text/plain; application/json",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "application/jsonp",
+            "application/json; charset=utf-16",
+            "application/json, text/plain",
+            "*/*",
         ] {
             let refused = judged(JSON, &[("content-type", bad)]);
             assert_eq!(refused, Err("content_type_unsupported".to_owned()), "{bad}");
         }
-        assert_eq!(judged(JSON, &[]), Err("content_type_unsupported".to_owned()));
-        let two = [("content-type", "application/json"), ("content-type", "application/json")];
-        assert_eq!(judged(JSON, &two), Err("content_type_unsupported".to_owned()));
-        let zipped = [("content-type", "application/json"), ("content-encoding", "gzip")];
-        assert_eq!(judged(JSON, &zipped), Err("content_encoding_unsupported".to_owned()));
+        assert_eq!(
+            judged(JSON, &[]),
+            Err("content_type_unsupported".to_owned())
+        );
+        let two = [
+            ("content-type", "application/json"),
+            ("content-type", "application/json"),
+        ];
+        assert_eq!(
+            judged(JSON, &two),
+            Err("content_type_unsupported".to_owned())
+        );
+        let zipped = [
+            ("content-type", "application/json"),
+            ("content-encoding", "gzip"),
+        ];
+        assert_eq!(
+            judged(JSON, &zipped),
+            Err("content_encoding_unsupported".to_owned())
+        );
     }
 
     #[test]
     fn an_announced_length_is_enough_to_refuse() {
-        let long = [("content-type", "application/json"), ("content-length", "11")];
+        let long = [
+            ("content-type", "application/json"),
+            ("content-length", "11"),
+        ];
         assert_eq!(judged(JSON, &long), Err("body_too_large".to_owned()));
-        let exact = [("content-type", "application/json"), ("content-length", "10")];
+        let exact = [
+            ("content-type", "application/json"),
+            ("content-length", "10"),
+        ];
         assert_eq!(judged(JSON, &exact), Ok(()));
     }
 
@@ -109,7 +144,10 @@ mod tests {
         assert_eq!(judged(Payload::None, &[]), Ok(()));
         assert_eq!(judged(Payload::None, &[("content-length", "0")]), Ok(()));
         for header in [("content-length", "1"), ("transfer-encoding", "chunked")] {
-            assert_eq!(judged(Payload::None, &[header]), Err("body_not_expected".to_owned()));
+            assert_eq!(
+                judged(Payload::None, &[header]),
+                Err("body_not_expected".to_owned())
+            );
         }
     }
 }

@@ -96,13 +96,33 @@ mod tests {
     #[test]
     fn loopback_names_need_the_port_of_the_listener() {
         let door = Door::Tcp("127.0.0.1:4100".parse().unwrap());
-        for good in ["localhost:4100", "LOCALHOST:4100", "127.0.0.1:4100", "[::1]:4100", "team.example:8443"] {
+        for good in [
+            "localhost:4100",
+            "LOCALHOST:4100",
+            "127.0.0.1:4100",
+            "[::1]:4100",
+            "team.example:8443",
+        ] {
             assert!(judged(&door, good), "{good}");
         }
         for bad in [
-            "", "localhost", "localhost:4101", "localhost:04100", "localhost:4100.", "localhost.:4100", "127.0.0.1",
-            "127.0.0.2:4100", "evil.example:4100", "localhost.evil.example:4100", "evil-localhost:4100", "team.example",
-            "[::1]", "::1:4100", "user@localhost:4100", "localhost:4100, localhost:4100", "0.0.0.0:4100",
+            "",
+            "localhost",
+            "localhost:4101",
+            "localhost:04100",
+            "localhost:4100.",
+            "localhost.:4100",
+            "127.0.0.1",
+            "127.0.0.2:4100",
+            "evil.example:4100",
+            "localhost.evil.example:4100",
+            "evil-localhost:4100",
+            "team.example",
+            "[::1]",
+            "::1:4100",
+            "user@localhost:4100",
+            "localhost:4100, localhost:4100",
+            "0.0.0.0:4100",
         ] {
             assert!(!judged(&door, bad), "{bad}");
         }
@@ -127,9 +147,15 @@ mod tests {
     fn none_or_two_are_refused() {
         let hosts = AllowedHosts::default();
         let mut headers = HeaderMap::new();
-        assert_eq!(check(&headers, &Door::Unix, &hosts).unwrap_err().code(), "host_invalid");
+        assert_eq!(
+            check(&headers, &Door::Unix, &hosts).unwrap_err().code(),
+            "host_invalid"
+        );
         headers.append(HOST, "localhost".parse().unwrap());
         headers.append(HOST, "localhost".parse().unwrap());
-        assert_eq!(check(&headers, &Door::Unix, &hosts).unwrap_err().code(), "host_invalid");
+        assert_eq!(
+            check(&headers, &Door::Unix, &hosts).unwrap_err().code(),
+            "host_invalid"
+        );
     }
 }

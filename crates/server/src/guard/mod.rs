@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::problem::HttpProblem;
 use crate::problem_codes::{TARGET_INVALID, URL_TOO_LONG};
 
-pub(crate) use content::check as check_content;
+pub(crate) use content::{check as check_content, too_large};
 pub use host::AllowedHosts;
 pub(crate) use host::Door;
 
@@ -31,7 +31,9 @@ pub(crate) fn check(
     let length = parts.uri.path_and_query().map_or(0, |it| it.as_str().len());
     if length > limits.url_bytes {
         let most = limits.url_bytes;
-        return Err(URL_TOO_LONG.because(format!("the path and query have {length} bytes, more than {most}")));
+        return Err(URL_TOO_LONG.because(format!(
+            "the path and query have {length} bytes, more than {most}"
+        )));
     }
     let host = host::check(&parts.headers, door, hosts)?;
     origin::check(&parts.headers, &host, hosts)

@@ -17,19 +17,25 @@ pub(crate) fn check(
 ) -> Result<(), HttpProblem> {
     for value in headers.get_all(ORIGIN) {
         let origin = value.to_str().unwrap_or_default().to_ascii_lowercase();
-        let same = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
+        let same = match (
+            origin.strip_prefix("http://"),
+            origin.strip_prefix("https://"),
+        ) {
             (Some(authority), _) => authority == host,
             // TLS ends in front of the server, if at all, and only under a name the configuration knows.
             (None, Some(authority)) => authority == host && hosts.contains(host),
             (None, None) => false,
         };
         if !same {
-            return Err(ORIGIN_FORBIDDEN.because("the request was made by a page of another origin"));
+            return Err(
+                ORIGIN_FORBIDDEN.because("the request was made by a page of another origin")
+            );
         }
     }
     for value in headers.get_all(SEC_FETCH_SITE) {
         if value != "same-origin" && value != "none" {
-            return Err(CROSS_SITE_FORBIDDEN.because("the browser says that the request was made by another site"));
+            return Err(CROSS_SITE_FORBIDDEN
+                .because("the browser says that the request was made by another site"));
         }
     }
     Ok(())
@@ -52,23 +58,49 @@ mod tests {
     fn programs_and_own_pages_pass() {
         let host = "localhost:4100";
         assert_eq!(judged(host, &[]), Ok(()));
-        assert_eq!(judged(host, &[("origin", "http://localhost:4100"), ("sec-fetch-site", "same-origin")]), Ok(()));
+        assert_eq!(
+            judged(
+                host,
+                &[
+                    ("origin", "http://localhost:4100"),
+                    ("sec-fetch-site", "same-origin")
+                ]
+            ),
+            Ok(())
+        );
         assert_eq!(judged(host, &[("sec-fetch-site", "none")]), Ok(()));
-        assert_eq!(judged("team.example", &[("origin", "https://team.example")]), Ok(()));
+        assert_eq!(
+            judged("team.example", &[("origin", "https://team.example")]),
+            Ok(())
+        );
     }
 
     #[test]
     fn every_other_origin_is_refused() {
         for bad in [
-            "null", "", "http://localhost", "http://localhost:4101", "https://localhost:4100", "http://127.0.0.1:4100",
-            "http://localhost:4100.evil.example", "http://evil.example", "http://localhost:4100/", "file://",
+            "null",
+            "",
+            "http://localhost",
+            "http://localhost:4101",
+            "https://localhost:4100",
+            "http://127.0.0.1:4100",
+            "http://localhost:4100.evil.example",
+            "http://evil.example",
+            "http://localhost:4100/",
+            "file://",
             "http://localhost:4100 http://evil.example",
         ] {
             let refused = judged("localhost:4100", &[("origin", bad)]);
             assert_eq!(refused, Err("origin_forbidden".to_owned()), "{bad}");
         }
-        let two = [("origin", "http://localhost:4100"), ("origin", "http://evil.example")];
-        assert_eq!(judged("localhost:4100", &two), Err("origin_forbidden".to_owned()));
+        let two = [
+            ("origin", "http://localhost:4100"),
+            ("origin", "http://evil.example"),
+        ];
+        assert_eq!(
+            judged("localhost:4100", &two),
+            Err("origin_forbidden".to_owned())
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use dogwatch_core::canonical;
 use dogwatch_core::event::{Envelope, StreamId};
 use dogwatch_core::job::JobEvent;
 use dogwatch_core::run::RunEvent;
+use dogwatch_core::server::ServerEvent;
 use rusqlite::Connection;
 
 use crate::fault::Fault;
@@ -15,8 +16,8 @@ pub(crate) fn check_chains(connection: &Connection) -> Result<Vec<String>, Fault
     walk(
         connection,
         "SELECT stream, seq, line FROM events ORDER BY stream, seq",
-        "SELECT version, head FROM jobs WHERE id = ?1",
-        "SELECT id FROM jobs WHERE id NOT IN (SELECT stream FROM events)",
+        "SELECT version, head FROM jobs WHERE id = ?1 UNION ALL SELECT version, head FROM server WHERE id = ?1",
+        "SELECT id FROM (SELECT id FROM jobs UNION ALL SELECT id FROM server) WHERE id NOT IN (SELECT stream FROM events)",
         &mut findings,
     )?;
     walk(
@@ -105,6 +106,7 @@ fn follow(chain: &mut Chain, seq: i64, line: &[u8], findings: &mut Vec<String>) 
             }
             let known = match envelope.stream {
                 StreamId::Job(_) => JobEvent::from_parts(&envelope.kind, &envelope.data).err(),
+                StreamId::Server => ServerEvent::from_parts(&envelope.kind, &envelope.data).err(),
                 StreamId::Run(_) => RunEvent::from_parts(&envelope.kind, &envelope.data).err(),
             };
             if let Some(error) = known {

@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use dogwatch_core::Timestamp;
-use dogwatch_core::ids::{JobId, RunId};
-use dogwatch_core::job::Job;
+use dogwatch_core::event::StreamId;
+use dogwatch_core::ids::RunId;
+use dogwatch_core::job::{Job, JobStream};
 use dogwatch_store::RebuildReport;
 use rusqlite::Connection;
 
@@ -15,97 +16,108 @@ use super::replay;
 use crate::fault::Fault;
 use crate::load::Loaded;
 use crate::project::{
-    JobRow, JournalRow, LeaseRow, ReadyRow, RunRow, short_id_missing, write_short_id,
+    ApprovalEntry, JobRow, JournalRow, LeaseRow, ReadyRow, RunRow, ServerRow, TimerRow,
+    short_id_missing, write_short_id,
 };
 
 /// Rebuilds every projection inside the caller's transaction.
 pub(crate) fn rebuild(connection: &Connection, now: Timestamp) -> Result<RebuildReport, Fault> {
     let mut report = RebuildReport::default();
-    strays(connection, &mut report)?;
-    for id in texts(
+    let jobs = "SELECT id FROM jobs WHERE id NOT IN (SELECT stream FROM events)";
+    // What hangs on the row goes with it.
+    strays(connection, "jobs", jobs, &mut report)?;
+    let server = "SELECT id FROM server WHERE id NOT IN (SELECT stream FROM events)";
+    strays(connection, "server", server, &mut report)?;
+    for name in texts(
         connection,
         "SELECT DISTINCT stream FROM events ORDER BY stream",
         &[],
     )? {
-        let job: JobId = parse(&id)?;
-        let end = replay::stream(connection, job)?;
+        let stream: StreamId = name
+            .parse()
+            .map_err(|error| Fault::corrupt(format_args!("stream `{name}`"), error))?;
         report.streams += 1;
-        report.events += end.version;
-        let Some(state) = &end.stream.job else {
-            return Err(Fault::corrupt(job, "its log submits no job"));
-        };
-        compare_job(connection, &end, state, now, &mut report)?;
-        compare_runs(connection, &id, state, &mut report)?;
+        match stream {
+            StreamId::Job(job) => {
+                let end = replay::job(connection, job)?;
+                report.events += end.version;
+                let Some(state) = &end.state.job else {
+                    return Err(Fault::corrupt(job, "its log submits no job"));
+                };
+                compare_job(connection, &end, state, now, &mut report)?;
+                compare_runs(connection, &name, state, &mut report)?;
+                compare_approvals(connection, &name, state, &mut report)?;
+            }
+            StreamId::Server => {
+                report.events += compare_server(connection, &mut report)?;
+            }
+            StreamId::Run(run) => {
+                return Err(Fault::corrupt(run, "its journal stands in the control log"));
+            }
+        }
     }
+    // All that has an id is there again by now.
+    let short_ids = "SELECT id FROM short_ids WHERE id NOT IN (SELECT id FROM jobs)
+        AND id NOT IN (SELECT id FROM runs) AND id NOT IN (SELECT id FROM approvals)";
+    strays(connection, "short_ids", short_ids, &mut report)?;
     Ok(report)
 }
 
-/// Rows that no line leads to.
-fn strays(connection: &Connection, report: &mut RebuildReport) -> Result<(), Fault> {
-    for (table, sql, delete) in [
-        (
-            "jobs",
-            "SELECT id FROM jobs WHERE id NOT IN (SELECT stream FROM events)",
-            // What hangs on the row goes with it.
-            "DELETE FROM jobs WHERE id = ?1",
-        ),
-        (
-            "short_ids",
-            "SELECT id FROM short_ids WHERE id NOT IN (SELECT stream FROM events)
-                AND id NOT IN (SELECT run FROM events WHERE run IS NOT NULL)",
-            "DELETE FROM short_ids WHERE id = ?1",
-        ),
-    ] {
-        for id in texts(connection, sql, &[])? {
-            report.differences.push(format!("{table} {id}: no event"));
-            connection.execute(delete, [&id])?;
-        }
+/// Deletes the rows that no line leads to: those whose ids `sql` finds.
+fn strays(
+    connection: &Connection,
+    table: &str,
+    sql: &str,
+    report: &mut RebuildReport,
+) -> Result<(), Fault> {
+    for id in texts(connection, sql, &[])? {
+        report.differences.push(format!("{table} {id}: no event"));
+        connection.execute(&format!("DELETE FROM {table} WHERE id = ?1"), [&id])?;
     }
     Ok(())
 }
 
 fn compare_job(
     connection: &Connection,
-    end: &Loaded,
+    end: &Loaded<JobStream>,
     job: &Job,
     now: Timestamp,
     report: &mut RebuildReport,
 ) -> Result<(), Fault> {
-    let row = JobRow::of(&end.stream, job, end.version, end.head);
+    let row = JobRow::of(&end.state, job, end.version, end.head);
     let id = row.id.as_str();
+    let ready = ReadyRow::of(job);
+    let lease = LeaseRow::of(job);
+    let timers = TimerRow::of(job);
     let in_use = JobRow::load(connection, id)?;
     if differs("jobs", id, in_use.as_ref(), Some(&row), report) {
         // Not replaced in place: what keeps a job from changing its mind would keep it from being mended.
         connection.execute("DELETE FROM jobs WHERE id = ?1", [id])?;
         row.write(connection)?;
-        // The row's dependants went with it and come back below; that is no difference of theirs.
-        ReadyRow::write(ReadyRow::of(job).as_ref(), connection, id, now)?;
-        LeaseRow::write(LeaseRow::of(job).as_ref(), connection, id)?;
+        // The row's dependants went with it and come back here; that is no difference of theirs.
+        ReadyRow::write(ready.as_ref(), connection, id, now)?;
+        LeaseRow::write(lease.as_ref(), connection, id)?;
+        TimerRow::write(&timers, connection, id)?;
         for header in &job.runs {
             RunRow::of(job, header).write(connection)?;
             JournalRow::of(&replay::journal(connection, header.id)?)
                 .write(connection, header.id)?;
         }
+        for approval in &job.approvals {
+            ApprovalEntry::of(job, approval).write(connection)?;
+        }
     }
-    let ready = ReadyRow::of(job);
-    if differs(
-        "ready",
-        id,
-        ReadyRow::load(connection, id)?.as_ref(),
-        ready.as_ref(),
-        report,
-    ) {
+    let in_use = ReadyRow::load(connection, id)?;
+    if differs("ready", id, in_use.as_ref(), ready.as_ref(), report) {
         ReadyRow::write(ready.as_ref(), connection, id, now)?;
     }
-    let lease = LeaseRow::of(job);
-    if differs(
-        "active_leases",
-        id,
-        LeaseRow::load(connection, id)?.as_ref(),
-        lease.as_ref(),
-        report,
-    ) {
+    let in_use = LeaseRow::load(connection, id)?;
+    if differs("active_leases", id, in_use.as_ref(), lease.as_ref(), report) {
         LeaseRow::write(lease.as_ref(), connection, id)?;
+    }
+    let in_use = TimerRow::load(connection, id)?;
+    if differs("timers", id, Some(&in_use), Some(&timers), report) {
+        TimerRow::write(&timers, connection, id)?;
     }
     compare_short_id(connection, id, report)
 }
@@ -116,27 +128,20 @@ fn compare_runs(
     job: &Job,
     report: &mut RebuildReport,
 ) -> Result<(), Fault> {
-    let expected: BTreeSet<String> = job.runs.iter().map(|run| run.id.to_string()).collect();
-    for run in texts(connection, "SELECT id FROM runs WHERE job = ?1", &[id])? {
-        if !expected.contains(&run) {
-            report.differences.push(format!("runs {run}: no event"));
-            connection.execute("DELETE FROM runs WHERE id = ?1", [&run])?;
-        }
-    }
     for header in &job.runs {
         let run: RunId = header.id;
         let name = run.to_string();
         let row = RunRow::of(job, header);
         let in_use = RunRow::load(connection, run)?;
+        let log = replay::journal(connection, run)?;
+        let journal = JournalRow::of(&log);
         if differs("runs", &name, in_use.as_ref(), Some(&row), report) {
             connection.execute("DELETE FROM runs WHERE id = ?1", [&name])?;
             row.write(connection)?;
-            JournalRow::of(&replay::journal(connection, run)?).write(connection, run)?;
+            journal.write(connection, run)?;
         }
-        let log = replay::journal(connection, run)?;
         report.streams += 1;
         report.events += log.count;
-        let journal = JournalRow::of(&log);
         let in_use = JournalRow::load(connection, run)?;
         if differs(
             "runs (journal)",
@@ -149,7 +154,61 @@ fn compare_runs(
         }
         compare_short_id(connection, &name, report)?;
     }
+    let known: BTreeSet<String> = job.runs.iter().map(|run| run.id.to_string()).collect();
+    delete_others(connection, "runs", id, &known, report)
+}
+
+fn compare_approvals(
+    connection: &Connection,
+    id: &str,
+    job: &Job,
+    report: &mut RebuildReport,
+) -> Result<(), Fault> {
+    for approval in &job.approvals {
+        let row = ApprovalEntry::of(job, approval);
+        let in_use = ApprovalEntry::load(connection, &row.id)?;
+        if differs("approvals", &row.id, in_use.as_ref(), Some(&row), report) {
+            connection.execute("DELETE FROM approvals WHERE id = ?1", [&row.id])?;
+            row.write(connection)?;
+        }
+        compare_short_id(connection, &row.id, report)?;
+    }
+    let known: BTreeSet<String> = job
+        .approvals
+        .iter()
+        .map(|approval| approval.id.to_string())
+        .collect();
+    delete_others(connection, "approvals", id, &known, report)
+}
+
+/// Deletes the rows of a job that its log does not lead to.
+fn delete_others(
+    connection: &Connection,
+    table: &str,
+    job: &str,
+    known: &BTreeSet<String>,
+    report: &mut RebuildReport,
+) -> Result<(), Fault> {
+    let sql = format!("SELECT id FROM {table} WHERE job = ?1 ORDER BY id");
+    for id in texts(connection, &sql, &[job])? {
+        if !known.contains(&id) {
+            report.differences.push(format!("{table} {id}: no event"));
+            connection.execute(&format!("DELETE FROM {table} WHERE id = ?1"), [&id])?;
+        }
+    }
     Ok(())
+}
+
+/// Compares the server's own row; the answer is how many events its stream has.
+fn compare_server(connection: &Connection, report: &mut RebuildReport) -> Result<u64, Fault> {
+    let end = replay::server(connection)?;
+    let row = ServerRow::of(&end.state, end.version, end.head);
+    let in_use = ServerRow::load(connection)?;
+    let name = StreamId::Server.to_string();
+    if differs("server", &name, in_use.as_ref(), Some(&row), report) {
+        row.write(connection)?;
+    }
+    Ok(end.version)
 }
 
 fn compare_short_id(
@@ -190,9 +249,4 @@ fn texts(connection: &Connection, sql: &str, values: &[&str]) -> Result<Vec<Stri
         .query_map(rusqlite::params_from_iter(values), |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     Ok(texts)
-}
-
-fn parse(id: &str) -> Result<JobId, Fault> {
-    id.parse()
-        .map_err(|error| Fault::corrupt(format_args!("stream `{id}`"), error))
 }

@@ -3,6 +3,7 @@
 use dogwatch_core::event::{Envelope, StreamId};
 use dogwatch_core::ids::{JobId, RunId};
 use dogwatch_core::job::{JobEvent, JobStream};
+use dogwatch_core::server::{ServerEvent, ServerState};
 use dogwatch_store::RunLog;
 use rusqlite::Connection;
 
@@ -10,27 +11,49 @@ use crate::fault::Fault;
 use crate::load::Loaded;
 
 /// The stream of a job, as its log makes it.
-pub(super) fn stream(connection: &Connection, job: JobId) -> Result<Loaded, Fault> {
-    let mut end = Loaded {
-        stream: JobStream::default(),
-        version: 0,
-        head: StreamId::Job(job).genesis(),
-    };
+pub(super) fn job(connection: &Connection, job: JobId) -> Result<Loaded<JobStream>, Fault> {
+    fold(connection, StreamId::Job(job), |state: JobStream, line| {
+        let event = JobEvent::from_parts(&line.kind, &line.data)?;
+        Ok(state.apply(&event, line.at))
+    })
+}
+
+/// The server's own stream, as its log makes it.
+pub(super) fn server(connection: &Connection) -> Result<Loaded<ServerState>, Fault> {
+    fold(connection, StreamId::Server, |state: ServerState, line| {
+        let event = ServerEvent::from_parts(&line.kind, &line.data)?;
+        Ok(state.apply(&event, line.at))
+    })
+}
+
+fn fold<S: Default>(
+    connection: &Connection,
+    stream: StreamId,
+    apply: impl Fn(S, &Envelope) -> Result<S, serde_json::Error>,
+) -> Result<Loaded<S>, Fault> {
+    let mut end = Loaded::empty(stream);
     let mut statement =
         connection.prepare_cached("SELECT seq, line FROM events WHERE stream = ?1 ORDER BY seq")?;
-    let mut rows = statement.query([job.to_string()])?;
+    let mut rows = statement.query([stream.to_string()])?;
     while let Some(row) = rows.next()? {
         let seq: i64 = row.get(0)?;
         let line: Vec<u8> = row.get(1)?;
-        push(&mut end, job, &line)
-            .map_err(|reason| Fault::corrupt(format_args!("line {seq} of {job}"), reason))?;
+        let corrupt =
+            |reason: String| Fault::corrupt(format_args!("line {seq} of {stream}"), reason);
+        let envelope = follow(&end, stream, &line).map_err(corrupt)?;
+        end = Loaded {
+            state: apply(end.state, &envelope)
+                .map_err(|error| corrupt(format!("{}: {error}", envelope.kind)))?,
+            version: envelope.seq,
+            head: stream.link(envelope.seq, &line),
+        };
     }
     Ok(end)
 }
 
-fn push(end: &mut Loaded, job: JobId, line: &[u8]) -> Result<(), String> {
+/// The line that follows `end`, if this is it.
+fn follow<S>(end: &Loaded<S>, stream: StreamId, line: &[u8]) -> Result<Envelope, String> {
     let envelope: Envelope = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let stream = StreamId::Job(job);
     if envelope.stream != stream {
         return Err(format!("it belongs to {}", envelope.stream));
     }
@@ -43,12 +66,7 @@ fn push(end: &mut Loaded, job: JobId, line: &[u8]) -> Result<(), String> {
     if envelope.prev != end.head {
         return Err("it does not link to the line before it".to_owned());
     }
-    let event = JobEvent::from_parts(&envelope.kind, &envelope.data)
-        .map_err(|error| format!("{}: {error}", envelope.kind))?;
-    end.stream = std::mem::take(&mut end.stream).apply(&event, envelope.at);
-    end.version = envelope.seq;
-    end.head = stream.link(envelope.seq, line);
-    Ok(())
+    Ok(envelope)
 }
 
 /// The journal of a run, as its lines make it.

@@ -7,7 +7,7 @@ use crate::fault::Fault;
 /// The fewest last digits that name something; fewer would match by accident.
 const MIN_SUFFIX: usize = 4;
 
-/// The ids of jobs and runs that start with `text`, or whose last digits are `text`.
+/// The ids of jobs, runs and approvals that start with `text`, or whose last digits are `text`.
 pub(crate) fn find_ids(
     connection: &Connection,
     text: &str,
@@ -24,6 +24,10 @@ pub(crate) fn find_ids(
         ),
         Some(("run", digits)) if is_hex(digits) => (
             "SELECT id FROM runs WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+            text.to_owned(),
+        ),
+        Some(("apr", digits)) if is_hex(digits) => (
+            "SELECT id FROM approvals WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3",
             text.to_owned(),
         ),
         None if text.len() >= MIN_SUFFIX && is_hex(text) => (

@@ -60,6 +60,18 @@ pub(crate) fn jobs(
     Ok(window.page(jobs, |job| (job.created_at, job.id.to_string())))
 }
 
+/// How many jobs are not over.
+pub(crate) fn unfinished(connection: &Connection) -> Result<u64, Fault> {
+    let count: i64 = connection
+        .prepare_cached(UNFINISHED)?
+        .query_row([], |row| row.get(0))?;
+    u64::try_from(count).map_err(|error| Fault::corrupt("the number of jobs", error))
+}
+
+/// Counts in the index by state, so that it costs nothing however many jobs are over.
+const UNFINISHED: &str = "SELECT count(*) FROM jobs
+     WHERE status IN ('queued', 'awaiting_approval', 'leased', 'running', 'parked', 'blocked')";
+
 type Row = ((i64, String), String);
 
 fn select(
@@ -111,4 +123,31 @@ fn parse_job(id: &str, state: &str) -> Result<Job, Fault> {
     parse_state(id, state)?
         .job
         .ok_or_else(|| Fault::corrupt(id, "its row holds no job"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_that_are_over_are_not_counted_one_by_one() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        crate::migrate::run(&mut connection, std::path::Path::new("x")).unwrap();
+        for status in JobStatus::ALL {
+            assert_eq!(
+                UNFINISHED.contains(&format!("'{status}'")),
+                !status.is_terminal(),
+                "{status}"
+            );
+        }
+        let plan: String = connection
+            .query_row(&format!("EXPLAIN QUERY PLAN {UNFINISHED}"), [], |row| {
+                row.get("detail")
+            })
+            .unwrap();
+        assert!(
+            plan.starts_with("SEARCH jobs USING COVERING INDEX jobs_by_status"),
+            "{plan}"
+        );
+    }
 }

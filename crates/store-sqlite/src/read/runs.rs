@@ -1,5 +1,8 @@
 //! Runs, by id and by page.
 
+use std::collections::BTreeMap;
+
+use dogwatch_core::Sha256Digest;
 use dogwatch_core::ids::RunId;
 use dogwatch_store::{Page, PageRequest, RunFilter, RunView};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -57,6 +60,21 @@ pub(crate) fn runs(
     Ok(window.page(views, |view| {
         (view.header.created_at, view.header.id.to_string())
     }))
+}
+
+/// The files of a run's bundle, if it was declared.
+pub(crate) fn bundle_files(
+    connection: &Connection,
+    run: RunId,
+) -> Result<Option<BTreeMap<String, Sha256Digest>>, Fault> {
+    let files: Option<String> = connection
+        .prepare_cached("SELECT files FROM bundles WHERE run = ?1")?
+        .query_row([run.to_string()], |row| row.get(0))
+        .optional()?;
+    files
+        .map(|files| serde_json::from_str(&files))
+        .transpose()
+        .map_err(|error| Fault::corrupt(format_args!("the bundle of {run}"), error))
 }
 
 /// The columns of a run as they are stored.

@@ -1,7 +1,8 @@
 //! What the writer is asked, and what becomes of it.
 
 use dogwatch_core::ids::JobId;
-use dogwatch_store::{JobFilter, RebuildReport, StoreError, Update, Updated};
+use dogwatch_core::queue::Offer;
+use dogwatch_store::{RebuildReport, ServerUpdate, ServerUpdated, StoreError, Update, Updated};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
@@ -21,11 +22,16 @@ pub(crate) enum Request {
         update: Update,
         reply: Reply<Updated>,
     },
-    /// Update the stream that is next in the ready index.
+    /// Update the stream of the first ready job that the decision takes.
     NextReady {
-        filter: JobFilter,
+        offer: Offer,
         update: Update,
         reply: Reply<Option<Updated>>,
+    },
+    /// Update the server's own stream.
+    Server {
+        update: ServerUpdate,
+        reply: Reply<ServerUpdated>,
     },
     /// Replace the projections by a replay.
     Rebuild { reply: Reply<RebuildReport> },
@@ -39,13 +45,16 @@ impl Request {
                 Outcome::of(update::update(connection, mint, job, &update), reply)
             }
             Self::NextReady {
-                filter,
+                offer,
                 update,
                 reply,
             } => Outcome::of(
-                update::update_next_ready(connection, mint, &filter, &update),
+                update::update_next_ready(connection, mint, &offer, &update),
                 reply,
             ),
+            Self::Server { update, reply } => {
+                Outcome::of(update::update_server(connection, mint, &update), reply)
+            }
             Self::Rebuild { reply } => Outcome::of(audit::rebuild(connection, mint.now()), reply),
         }
     }
@@ -59,6 +68,7 @@ impl Request {
         match self {
             Self::Update { reply, .. } => drop(reply.send(Err(error))),
             Self::NextReady { reply, .. } => drop(reply.send(Err(error))),
+            Self::Server { reply, .. } => drop(reply.send(Err(error))),
             Self::Rebuild { reply } => drop(reply.send(Err(error))),
         }
     }

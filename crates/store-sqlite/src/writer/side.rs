@@ -1,12 +1,15 @@
 //! What else is written in the transaction of an update.
 
+use std::collections::BTreeMap;
+
 use dogwatch_core::Sha256Digest;
-use dogwatch_core::ids::{JobId, LeaseId, RunId};
+use dogwatch_core::ids::{JobId, LeaseId, MachineId, RunId};
+use dogwatch_core::job::Refusal;
 use dogwatch_store::{RunLog, RunLogError, Side, StoreError};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::fault::Fault;
-use crate::project::{JournalRow, integer};
+use crate::project::{JournalRow, integer, json};
 
 /// Writes it.
 pub(super) fn write(connection: &Connection, job: JobId, side: &Side) -> Result<(), Fault> {
@@ -14,6 +17,7 @@ pub(super) fn write(connection: &Connection, job: JobId, side: &Side) -> Result<
         Side::Nothing => Ok(()),
         Side::Contract { hash, bytes } => contract(connection, *hash, bytes),
         Side::Renewal { lease } => renewal(connection, *lease),
+        Side::Bundle { run, files } => bundle(connection, job, *run, files),
         Side::RunLines { run, lines } => run_lines(connection, job, *run, lines),
     }
 }
@@ -40,6 +44,57 @@ fn renewal(connection: &Connection, lease: LeaseId) -> Result<(), Fault> {
         )?
         .execute([lease.to_string()])?;
     Ok(())
+}
+
+/// Keeps what a runner said, in place of what it said before.
+pub(super) fn runner(
+    connection: &Connection,
+    machine: MachineId,
+    bytes: &[u8],
+) -> Result<(), Fault> {
+    connection
+        .prepare_cached(
+            "INSERT INTO runners (machine, bytes) VALUES (?1, ?2)
+             ON CONFLICT (machine) DO UPDATE SET bytes = excluded.bytes",
+        )?
+        .execute(params![machine.to_string(), bytes])?;
+    Ok(())
+}
+
+/// Keeps the files of the one bundle that a run of `job` has.
+fn bundle(
+    connection: &Connection,
+    job: JobId,
+    run: RunId,
+    files: &BTreeMap<String, Sha256Digest>,
+) -> Result<(), Fault> {
+    if owner(connection, run)?.as_deref() != Some(job.to_string().as_str()) {
+        return Err(StoreError::Refused(Refusal::WrongRun).into());
+    }
+    let stored: Option<String> = connection
+        .prepare_cached("SELECT files FROM bundles WHERE run = ?1")?
+        .query_row([run.to_string()], |row| row.get(0))
+        .optional()?;
+    let files = json(files);
+    match stored {
+        Some(stored) if stored == files => {}
+        Some(_) => return Err(StoreError::BundleConflict { run }.into()),
+        None => {
+            connection
+                .prepare_cached("INSERT INTO bundles (run, files) VALUES (?1, ?2)")?
+                .execute(params![run.to_string(), files])?;
+        }
+    }
+    Ok(())
+}
+
+/// The job that a run is of.
+fn owner(connection: &Connection, run: RunId) -> Result<Option<String>, Fault> {
+    let owner = connection
+        .prepare_cached("SELECT job FROM runs WHERE id = ?1")?
+        .query_row([run.to_string()], |row| row.get(0))
+        .optional()?;
+    Ok(owner)
 }
 
 /// Appends lines to the copy of a journal: those that are there already have to be the same, the others have to follow.
@@ -94,10 +149,7 @@ fn load_log(
     run: RunId,
     lines: &[Vec<u8>],
 ) -> Result<RunLog, Fault> {
-    let owner: Option<String> = connection
-        .prepare_cached("SELECT job FROM runs WHERE id = ?1")?
-        .query_row([run.to_string()], |row| row.get(0))
-        .optional()?;
+    let owner = owner(connection, run)?;
     let first = lines
         .first()
         .and_then(|line| RunLog::claimed_seq(line))

@@ -1,9 +1,10 @@
 //! Rows that someone or something changed. Damage is named, and is never taken for emptiness.
 
-use dogwatch_core::ids::RunId;
-use dogwatch_core::job::RunOutcome;
+use dogwatch_core::ids::{ApprovalId, RunId, TokenId};
+use dogwatch_core::job::{RunOutcome, StartApproval};
+use dogwatch_core::server::ServerCommand;
 use dogwatch_store::contract_suite::{Bench, Held, JournalWriter};
-use dogwatch_store::{JobFilter, PageRequest, StoreError};
+use dogwatch_store::{ApprovalFilter, JobFilter, PageRequest, StoreError};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
 
@@ -14,6 +15,23 @@ struct Damaged {
     bench: Bench,
     held: Held,
     run: RunId,
+}
+
+/// A running job with three lines in its journal, one that waits for an approval, and a token.
+async fn waiting_history() -> (Damaged, ApprovalId) {
+    let damaged = history().await;
+    let bench = &damaged.bench;
+    let later = bench.now().plus(std::time::Duration::from_secs(60));
+    let job = bench
+        .submit_with(|facts| {
+            facts.approval = Some(StartApproval { ttl_ms: 60_000 });
+            facts.deadline = Some(later);
+        })
+        .await;
+    let approval = bench.job(job).await.approvals[0].id;
+    let token = TokenId::mint(bench.clock.as_ref(), bench.entropy.as_ref());
+    bench.server(bench.token_command(token)).await.unwrap();
+    (damaged, approval)
 }
 
 /// A running job with three lines in its journal.
@@ -70,7 +88,16 @@ fn corrupt<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
 /// Every projection, as text.
 fn dump(connection: &Connection) -> Vec<String> {
     let mut rows = Vec::new();
-    for table in ["jobs", "ready", "active_leases", "runs", "short_ids"] {
+    for table in [
+        "jobs",
+        "ready",
+        "active_leases",
+        "runs",
+        "approvals",
+        "timers",
+        "server",
+        "short_ids",
+    ] {
         let mut statement = connection
             .prepare(&format!("SELECT * FROM {table}"))
             .unwrap();
@@ -140,6 +167,53 @@ impl Damaged {
     fn vandal_once(&self, sql: &str, value: &str) {
         let connection = self.place.vandal();
         assert!(connection.execute(sql, [value]).unwrap() > 0, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_waiting_that_cannot_be_read_is_corrupt() {
+    let (damaged, approval) = waiting_history().await;
+    let store = &damaged.bench.store;
+    damaged.vandal_once("UPDATE approvals SET body = ?1", "{}");
+    corrupt(store.approval(approval).await);
+    corrupt(
+        store
+            .approvals(ApprovalFilter::default(), PageRequest::default())
+            .await,
+    );
+    damaged.vandal_once("UPDATE timers SET body = ?1 WHERE at IS NULL", "{}");
+    corrupt(store.steady_timers().await);
+    damaged.vandal_once("UPDATE timers SET body = ?1 WHERE at IS NOT NULL", "[]");
+    let end_of_time = dogwatch_core::Timestamp::from_micros(i64::MAX);
+    corrupt(store.wall_timers(end_of_time, 1).await);
+}
+
+#[tokio::test]
+async fn a_server_without_its_state_has_not_lost_its_tokens() {
+    let start = || ServerCommand::Start {
+        version: "1".to_owned(),
+    };
+    for sql in [
+        "DELETE FROM server",
+        "UPDATE server SET state = '{'",
+        "UPDATE server SET head = printf('%064d', 1)",
+        "UPDATE server SET version = 2",
+        "DELETE FROM events WHERE stream = 'server'",
+    ] {
+        let (damaged, _) = waiting_history().await;
+        let bench = &damaged.bench;
+        damaged.vandal().execute(sql, []).unwrap();
+        corrupt(bench.server(start()).await);
+        if sql.contains("DELETE FROM server") || sql.contains("state") {
+            corrupt(bench.store.server_state().await);
+        }
+        if !sql.contains("state") {
+            let findings = bench.store.check_chains().await.unwrap();
+            assert!(
+                findings.iter().any(|finding| finding.contains("server")),
+                "{sql}: {findings:?}"
+            );
+        }
     }
 }
 
@@ -295,15 +369,16 @@ async fn a_contract_that_was_changed_is_corrupt() {
 /// Invariant 6: projections equal a replay.
 #[tokio::test]
 async fn lost_projections_come_back_as_they_were() {
-    let damaged = history().await;
+    let (damaged, _) = waiting_history().await;
     damaged.bench.submit().await;
     let vandal = damaged.place.vandal();
     let before = dump(&vandal);
-    // Two jobs, a ready one, a lease, a run, three ids.
-    assert_eq!(before.len(), 8);
+    // Three jobs, a ready one, a lease, a run, an approval, two timers, a server, five ids.
+    assert_eq!(before.len(), 15);
     vandal
         .execute_batch(
-            "DELETE FROM ready; DELETE FROM active_leases; DELETE FROM runs; DELETE FROM jobs; DELETE FROM short_ids;",
+            "DELETE FROM ready; DELETE FROM active_leases; DELETE FROM runs; DELETE FROM approvals; DELETE FROM timers;
+             DELETE FROM server; DELETE FROM jobs; DELETE FROM short_ids;",
         )
         .unwrap();
     let report = damaged.bench.store.rebuild().await.unwrap();
@@ -326,11 +401,13 @@ async fn changed_projections_are_named_and_put_right() {
             "jobs job_",
         ),
         (
-            "INSERT INTO ready SELECT id, project, 0, NULL, 0, 1 FROM jobs WHERE status = 'running'",
+            "INSERT INTO ready SELECT id, project, NULL, 0, 0, 0, NULL, 1 FROM jobs WHERE status = 'running'",
             "ready job_",
         ),
         ("DELETE FROM ready", "ready job_"),
         ("UPDATE ready SET rank = -9", "ready job_"),
+        ("UPDATE ready SET schedule = 1", "ready job_"),
+        ("UPDATE ready SET machine = 'mch'", "ready job_"),
         ("DELETE FROM active_leases", "active_leases job_"),
         ("UPDATE active_leases SET body = '{}'", "active_leases job_"),
         ("UPDATE runs SET header = '{}'", "runs run_"),
@@ -338,6 +415,23 @@ async fn changed_projections_are_named_and_put_right() {
         ("UPDATE runs SET state = '{}'", "runs (journal) run_"),
         ("DELETE FROM runs", "runs run_"),
         ("DELETE FROM short_ids", "short_ids job_"),
+        ("DELETE FROM short_ids WHERE id LIKE 'apr%'", "short_ids apr_"),
+        ("DELETE FROM approvals", "approvals apr_"),
+        ("UPDATE approvals SET state = 'used'", "approvals apr_"),
+        ("UPDATE approvals SET body = '{}'", "approvals apr_"),
+        ("UPDATE approvals SET title = ''", "approvals apr_"),
+        (
+            "INSERT INTO approvals SELECT 'apr_0', job, project, title, state, requested_at, body FROM approvals",
+            "approvals apr_0: no event",
+        ),
+        ("DELETE FROM timers WHERE at IS NULL", "timers job_"),
+        ("UPDATE timers SET at = 1 WHERE at IS NOT NULL", "timers job_"),
+        (
+            "INSERT INTO timers SELECT id, 1, '{}' FROM jobs WHERE status = 'running'",
+            "timers job_",
+        ),
+        ("DELETE FROM server", "server server: missing"),
+        ("UPDATE server SET state = '{}'", "server server"),
         (
             "INSERT INTO short_ids VALUES ('0', 'job_0')",
             "short_ids job_0: no event",
@@ -354,7 +448,7 @@ async fn changed_projections_are_named_and_put_right() {
         ),
     ];
     for (sql, named) in changes {
-        let damaged = history().await;
+        let (damaged, _) = waiting_history().await;
         damaged.bench.submit().await;
         let vandal = damaged.vandal();
         let before = dump(&vandal);

@@ -1,65 +1,24 @@
 //! Random histories, in the store and in a model that only folds events, side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use dogwatch_core::ids::{JobId, RunId};
+use dogwatch_core::Sha256Digest;
+use dogwatch_core::ids::{ApprovalId, JobId, MachineId, RunId, TokenId};
 use dogwatch_core::job::{
-    Cleanup, CleanupState, JobCommand, JobState, JobStatus, JobStream, Refusal, RunOutcome, decide,
+    Cleanup, CleanupState, DecisionEffect, JobCommand, JobState, JobStatus, JobStream, Refusal,
+    StartApproval, Timer, Verdict, decide,
 };
+use dogwatch_core::queue::Offer;
+use dogwatch_core::server::{self, ServerCommand, ServerState};
 use dogwatch_store::contract_suite::{Bench, Held, JournalWriter};
-use dogwatch_store::{JobFilter, PageRequest, RunFilter, RunLog, StoreError};
+use dogwatch_store::{
+    ApprovalFilter, JobFilter, JobTimer, PageRequest, RunFilter, RunLog, StoreError,
+};
 use proptest::prelude::*;
 
 use crate::place::Place;
-
-/// A step of a history. Numbers choose among what is there, and wrap around.
-#[derive(Clone, Debug)]
-enum Step {
-    Submit {
-        priority: i32,
-        delay_ms: u64,
-        attempts: u32,
-    },
-    Claim,
-    Start(usize),
-    Close(usize, RunOutcome),
-    Release(usize),
-    Revoke(usize),
-    Cancel(usize),
-    Retry(usize),
-    CleanUp(usize),
-    Lines(usize, usize),
-    Wait(u64),
-    SetBack(u64),
-    Reopen,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let outcome = prop_oneof![
-        Just(RunOutcome::Succeeded),
-        Just(RunOutcome::Failed),
-        Just(RunOutcome::Blocked),
-        Just(RunOutcome::Stopped),
-        Just(RunOutcome::TimedOut),
-    ];
-    prop_oneof![
-        4 => (-2..3_i32, prop_oneof![Just(0), 0..9000_u64], 1..4_u32)
-            .prop_map(|(priority, delay_ms, attempts)| Step::Submit { priority, delay_ms, attempts }),
-        6 => Just(Step::Claim),
-        6 => (0..8_usize).prop_map(Step::Start),
-        5 => (0..8_usize, outcome).prop_map(|(lease, outcome)| Step::Close(lease, outcome)),
-        1 => (0..8_usize).prop_map(Step::Release),
-        2 => (0..8_usize).prop_map(Step::Revoke),
-        1 => (0..8_usize).prop_map(Step::Cancel),
-        1 => (0..8_usize).prop_map(Step::Retry),
-        1 => (0..8_usize).prop_map(Step::CleanUp),
-        4 => (0..8_usize, 0..4_usize).prop_map(|(run, lines)| Step::Lines(run, lines)),
-        3 => (1..8000_u64).prop_map(Step::Wait),
-        1 => (1..8000_u64).prop_map(Step::SetBack),
-        1 => Just(Step::Reopen),
-    ]
-}
+use crate::steps::{Step, step};
 
 struct Journal {
     held: Held,
@@ -74,21 +33,66 @@ struct Model {
     leases: Vec<Held>,
     runs: Vec<(Held, RunId)>,
     journals: BTreeMap<RunId, Journal>,
+    server: ServerState,
+    tokens: Vec<TokenId>,
 }
 
 impl Model {
-    fn next_ready(&self, bench: &Bench) -> Option<JobId> {
-        self.streams
+    /// The jobs that a machine may be given, in the order they are given out.
+    fn ready(&self, bench: &Bench, machine: MachineId) -> Vec<JobId> {
+        let mut ready: Vec<_> = self
+            .streams
             .values()
             .filter_map(|stream| stream.job.as_ref())
             .filter(|job| match &job.state {
-                JobState::Queued { not_before, .. } => {
-                    not_before.is_none_or(|at| at <= bench.now())
+                JobState::Queued { backoff_ms, .. } => {
+                    backoff_ms.is_none() && job.not_before.is_none_or(|at| at <= bench.now())
                 }
+                JobState::Parked {
+                    machine: parked_on,
+                    due,
+                    ..
+                } => *due && *parked_on == machine,
                 _ => false,
             })
-            .min_by_key(|job| (std::cmp::Reverse(job.priority), job.created_at, job.id))
-            .map(|job| job.id)
+            .map(|job| {
+                let schedule = job.not_before.unwrap_or(job.created_at);
+                (
+                    std::cmp::Reverse(job.priority),
+                    schedule,
+                    job.created_at,
+                    job.id,
+                )
+            })
+            .collect();
+        ready.sort_unstable();
+        ready.into_iter().map(|(_, _, _, id)| id).collect()
+    }
+
+    /// Gives a claim to the first ready job that takes it.
+    fn claim(&mut self, bench: &Bench, offer: &Offer, command: &JobCommand) -> Option<JobId> {
+        for job in self.ready(bench, offer.machine) {
+            match self.carry_out(bench, job, command) {
+                Ok(_) => return Some(job),
+                Err(
+                    Refusal::Unmet(_)
+                    | Refusal::NotYet(_)
+                    | Refusal::BackingOff(_)
+                    | Refusal::Policy,
+                ) => {}
+                Err(other) => panic!("a claim of {job}: {other}"),
+            }
+        }
+        None
+    }
+
+    /// Every approval there is.
+    fn approvals(&self) -> Vec<(JobId, ApprovalId)> {
+        self.streams
+            .values()
+            .filter_map(|stream| stream.job.as_ref())
+            .flat_map(|job| job.approvals.iter().map(|approval| (job.id, approval.id)))
+            .collect()
     }
 
     /// What a command has to lead to, which is then true of the model.
@@ -132,13 +136,35 @@ async fn both(bench: &Bench, model: &mut Model, job: JobId, command: JobCommand)
     }
 }
 
+/// The machine that claims now and then.
+const OTHER_MACHINE: &str = "mch_00000000000000000000000000000001";
+
+fn parked(model: &Model) -> impl Iterator<Item = JobId> {
+    model
+        .streams
+        .iter()
+        .filter(|(_, stream)| stream.status() == Some(JobStatus::Parked))
+        .map(|(job, _)| *job)
+}
+
+/// Gives a command about the server itself to both.
+async fn server(bench: &Bench, model: &mut Model, command: ServerCommand) {
+    for event in server::decide(&model.server, &command).unwrap() {
+        model.server = std::mem::take(&mut model.server).apply(&event, bench.now());
+    }
+    let updated = bench.server(command).await.unwrap();
+    assert_eq!(updated.state, model.server);
+}
+
 async fn take(bench: &mut Bench, place: &Place, model: &mut Model, step: &Step) {
     let jobs: Vec<JobId> = model.streams.keys().copied().collect();
     match *step {
         Step::Submit {
             priority,
             delay_ms,
+            deadline_ms,
             attempts,
+            approved,
         } => {
             let job = bench.new_job();
             let mut facts = bench.facts(job);
@@ -146,28 +172,44 @@ async fn take(bench: &mut Bench, place: &Place, model: &mut Model, step: &Step) 
             facts.max_attempts = attempts;
             facts.not_before =
                 (delay_ms > 0).then(|| bench.now().plus(Duration::from_millis(delay_ms)));
+            facts.deadline =
+                (deadline_ms > 0).then(|| bench.now().plus(Duration::from_millis(deadline_ms)));
+            facts.approval = approved.then_some(StartApproval { ttl_ms: 1000 });
             let command = bench.submission(facts);
             both(bench, model, job, command).await;
         }
-        Step::Claim => {
-            let command = bench.claim_command();
+        Step::Claim {
+            elsewhere,
+            deny,
+            new_policy,
+        } => {
+            let offer = if elsewhere {
+                Offer::anything(OTHER_MACHINE.parse().unwrap())
+            } else {
+                bench.offer()
+            };
+            let mut command = bench.claim_command_of(offer.clone());
+            if let JobCommand::Claim(claim) = &mut command {
+                if deny {
+                    claim.decision = bench.decided("job.dispatch", DecisionEffect::Deny);
+                }
+                if new_policy {
+                    claim.decision.policy_digest = Sha256Digest::of(b"another policy");
+                }
+            }
             let update = bench.update(command.clone());
-            let claimed = bench
-                .store
-                .update_next_ready(JobFilter::default(), update)
-                .await
-                .unwrap();
-            let expected = model.next_ready(bench);
+            let expected = model.claim(bench, &offer, &command);
+            let claimed = bench.store.update_next_ready(offer, update).await.unwrap();
             let job = claimed
                 .as_ref()
                 .and_then(|claimed| claimed.stream.job.as_ref());
             assert_eq!(job.map(|job| job.id), expected);
             if let Some(job) = job {
-                model.carry_out(bench, job.id, &command).unwrap();
                 assert_eq!(claimed.as_ref().unwrap().stream, model.streams[&job.id]);
+                let lease = job.active_lease();
                 model
                     .leases
-                    .push(Held::of(job.id, job.active_lease().unwrap()));
+                    .extend(lease.map(|lease| Held::of(job.id, lease)));
             }
         }
         // Leases are chosen among all there ever were, so most of these are stale.
@@ -189,6 +231,107 @@ async fn take(bench: &mut Bench, place: &Place, model: &mut Model, step: &Step) 
                         lines,
                     },
                 );
+            }
+        }
+        Step::Resume(number) => {
+            let Some(held) = pick(&model.leases, number) else {
+                return;
+            };
+            let open = model.streams[&held.job]
+                .job
+                .as_ref()
+                .and_then(|job| job.open_run());
+            if let Some(run) = open.map(|run| run.id) {
+                let command = bench.start_command(held, run);
+                if both(bench, model, held.job, command).await {
+                    model.runs.push((held, run));
+                    model.journals.get_mut(&run).unwrap().held = held;
+                }
+            }
+        }
+        Step::Park(number, ms) => {
+            if let Some((held, run)) = pick(&model.runs, number) {
+                let until = bench.now().plus(Duration::from_millis(ms));
+                let command = bench.park_command(held, run, Some(until), None);
+                both(bench, model, held.job, command).await;
+            }
+        }
+        Step::ParkForApproval(number) => {
+            if let Some((held, run)) = pick(&model.runs, number) {
+                let approval = bench.new_approval();
+                let request = bench.request_command(held, run, approval);
+                if both(bench, model, held.job, request).await {
+                    let park = bench.park_command(held, run, None, Some(approval));
+                    assert!(both(bench, model, held.job, park).await);
+                }
+            }
+        }
+        Step::Request(number) => {
+            if let Some((held, run)) = pick(&model.runs, number) {
+                let command = bench.request_command(held, run, bench.new_approval());
+                both(bench, model, held.job, command).await;
+            }
+        }
+        Step::Decide(number, yes) => {
+            if let Some((job, approval)) = pick(&model.approvals(), number) {
+                let verdict = if yes {
+                    Verdict::Approve
+                } else {
+                    Verdict::Reject
+                };
+                let command = bench.decide_command(approval, verdict);
+                both(bench, model, job, command).await;
+            }
+        }
+        Step::ExpireApproval(number) => {
+            if let Some((job, approval)) = pick(&model.approvals(), number) {
+                both(bench, model, job, JobCommand::ExpireApproval { approval }).await;
+            }
+        }
+        Step::MakeDue(number) => {
+            // Of those that wait, where there are any.
+            let timers = bench.store.steady_timers().await.unwrap();
+            let waiting: Vec<JobId> = timers
+                .iter()
+                .filter(|timer| matches!(timer.timer, Timer::Backoff { .. }))
+                .map(|timer| timer.job)
+                .chain(parked(model))
+                .collect();
+            if let Some(job) = pick(&waiting, number).or_else(|| pick(&jobs, number)) {
+                both(bench, model, job, JobCommand::MakeDue {}).await;
+            }
+        }
+        Step::ExpireJob(number) => {
+            if let Some(job) = pick(&jobs, number) {
+                both(bench, model, job, JobCommand::ExpireJob {}).await;
+            }
+        }
+        Step::Message(number) => {
+            if let Some((held, run)) = pick(&model.runs, number) {
+                let command = JobCommand::Message {
+                    lease: held.lease,
+                    epoch: held.epoch,
+                    run,
+                    topic: "progress".to_owned(),
+                    text: "half way".to_owned(),
+                };
+                both(bench, model, held.job, command).await;
+            }
+        }
+        Step::ExpireLease(number) => {
+            if let Some(held) = pick(&model.leases, number) {
+                let command = bench.expire_command(held);
+                both(bench, model, held.job, command).await;
+            }
+        }
+        Step::Token => {
+            let id = TokenId::mint(bench.clock.as_ref(), bench.entropy.as_ref());
+            model.tokens.push(id);
+            server(bench, model, bench.token_command(id)).await;
+        }
+        Step::RevokeToken(number) => {
+            if let Some(id) = pick(&model.tokens, number) {
+                server(bench, model, ServerCommand::RevokeToken { id }).await;
             }
         }
         Step::Close(number, outcome) => {
@@ -304,6 +447,45 @@ async fn compare(bench: &Bench, model: &Model) {
         .filter_map(|job| Some((job.id, job.active_lease()?.clone())))
         .collect();
     assert_eq!(active, expected);
+    let jobs: Vec<_> = model
+        .streams
+        .values()
+        .filter_map(|stream| stream.job.as_ref())
+        .collect();
+    let unfinished = jobs
+        .iter()
+        .filter(|job| !job.state.status().is_terminal())
+        .count();
+    assert_eq!(
+        bench.store.unfinished().await.unwrap(),
+        u64::try_from(unfinished).unwrap()
+    );
+    let listed = bench
+        .store
+        .approvals(ApprovalFilter::default(), everything.clone())
+        .await
+        .unwrap()
+        .items;
+    assert_eq!(listed.len(), model.approvals().len());
+    for row in listed {
+        let job = model.streams[&row.job].job.as_ref().unwrap();
+        assert_eq!(job.approval(row.approval.id), Some(&row.approval));
+        assert_eq!((row.project, &row.title), (job.project, &job.title));
+    }
+    let expected: BTreeSet<(JobId, Timer)> = jobs
+        .iter()
+        .flat_map(|job| job.timers().into_iter().map(|timer| (job.id, timer)))
+        .collect();
+    let end_of_time = dogwatch_core::Timestamp::from_micros(i64::MAX);
+    let mut timers = bench.store.steady_timers().await.unwrap();
+    timers.extend(bench.store.wall_timers(end_of_time, 10_000).await.unwrap());
+    assert_eq!(timers.len(), expected.len());
+    let timers: BTreeSet<(JobId, Timer)> = timers
+        .into_iter()
+        .map(|JobTimer { job, timer }| (job, timer))
+        .collect();
+    assert_eq!(timers, expected);
+    assert_eq!(bench.store.server_state().await.unwrap(), model.server);
     let runs = bench
         .store
         .runs(RunFilter::default(), everything)
@@ -323,10 +505,10 @@ async fn compare(bench: &Bench, model: &Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_is_the_fold_of_its_events(steps in prop::collection::vec(step(), 1..60)) {
+    fn the_store_is_the_fold_of_its_events(steps in prop::collection::vec(step(), 1..90)) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .build()

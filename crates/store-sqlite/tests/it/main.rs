@@ -7,3 +7,4 @@ mod group_commit;
 mod history;
 mod opening;
 mod place;
+mod steps;

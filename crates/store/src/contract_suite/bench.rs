@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use dogwatch_core::event::Envelope;
 use dogwatch_core::ids::{JobId, MachineId, ProjectId};
 use dogwatch_core::job::Job;
 use dogwatch_core::{Clock, Entropy, Timestamp};
 
-use crate::{Store, StoredLine};
+use crate::{LogFilter, Store, StoredLine};
 
 /// A store that a backend opened, with whatever has to live as long as it does.
 pub struct Opened {
@@ -140,5 +141,18 @@ impl Bench {
     /// Every line of a job's control stream.
     pub async fn log(&self, id: JobId) -> Vec<StoredLine> {
         self.store.events(id, 0, 10_000).await.unwrap()
+    }
+
+    /// The whole control log, with the position of each event.
+    pub async fn control_log(&self) -> Vec<(u64, Envelope)> {
+        let filter = LogFilter {
+            limit: 10_000,
+            ..LogFilter::default()
+        };
+        let lines = self.store.log(filter).await.unwrap();
+        lines
+            .into_iter()
+            .map(|line| (line.position, serde_json::from_slice(&line.line).unwrap()))
+            .collect()
     }
 }

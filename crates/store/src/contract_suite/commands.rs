@@ -8,10 +8,11 @@ use dogwatch_core::job::{
     ReleaseLease, RetryJob, RevokeLease, RunClosure, RunOutcome, StartFrom, StartRun, SubmitJob,
     Submitted, decide,
 };
+use dogwatch_core::queue::Offer;
 use dogwatch_core::{Failure, FailureClass};
 
 use super::bench::Bench;
-use crate::{Decision, EventContext, Idempotency, JobFilter, Side, StoreError, Update, Updated};
+use crate::{Decision, EventContext, Idempotency, Side, StoreError, Update, Updated};
 
 /// A job that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +60,7 @@ impl Bench {
     {
         Update {
             project: self.project,
-            context: EventContext {
-                actor: Actor::new("user:suite", Via::Cli),
-                cause: None,
-                trace: None,
-            },
+            context: context(),
             idempotency: None,
             side: Side::Nothing,
             decide: Box::new(decide),
@@ -105,6 +102,11 @@ impl Bench {
             max_attempts: 1,
             retry_of: None,
             first_attempt: 1,
+            exact: false,
+            approval: None,
+            goes_on: None,
+            trace: None,
+            context: None,
         }
     }
 
@@ -136,13 +138,23 @@ impl Bench {
         self.update(self.claim_command())
     }
 
+    /// What this bench's machine has to offer: everything.
+    pub fn offer(&self) -> Offer {
+        Offer::anything(self.machine)
+    }
+
     /// The command of a claim.
     pub fn claim_command(&self) -> JobCommand {
+        self.claim_command_of(self.offer())
+    }
+
+    /// The command of a claim by some machine.
+    pub fn claim_command_of(&self, offer: Offer) -> JobCommand {
         JobCommand::Claim(ClaimJob {
             decision: self.decided("job.dispatch", DecisionEffect::Allow),
             claim: ClaimId::mint(self.clock.as_ref(), self.entropy.as_ref()),
             lease: LeaseId::mint(self.clock.as_ref(), self.entropy.as_ref()),
-            machine: self.machine,
+            offer,
             holder: None,
             ttl_ms: 30_000,
         })
@@ -150,11 +162,13 @@ impl Bench {
 
     /// Claims whatever is next.
     pub async fn try_claim(&self) -> Option<Held> {
-        let claimed = self
-            .store
-            .update_next_ready(JobFilter::default(), self.claiming())
-            .await
-            .unwrap()?;
+        self.try_claim_of(self.offer()).await
+    }
+
+    /// Claims whatever is next for some machine.
+    pub async fn try_claim_of(&self, offer: Offer) -> Option<Held> {
+        let update = self.update(self.claim_command_of(offer.clone()));
+        let claimed = self.store.update_next_ready(offer, update).await.unwrap()?;
         Some(held(&claimed))
     }
 
@@ -255,6 +269,7 @@ impl Bench {
     pub fn retry_command(&self) -> JobCommand {
         JobCommand::Retry(RetryJob {
             reason: "try again".to_owned(),
+            goes_on: None,
         })
     }
 
@@ -278,6 +293,15 @@ impl Bench {
         let held = self.claim(job).await;
         let run = self.start(held).await;
         (held, run)
+    }
+}
+
+/// The context of everything that the suite does itself.
+pub(super) fn context() -> EventContext {
+    EventContext {
+        actor: Actor::new("user:suite", Via::Cli),
+        cause: None,
+        trace: None,
     }
 }
 

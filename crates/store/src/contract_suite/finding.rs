@@ -1,5 +1,7 @@
 //! Ids as people type them.
 
+use dogwatch_core::job::StartApproval;
+
 use super::bench::Bench;
 
 /// Whole, by their beginning, or by their last digits.
@@ -20,6 +22,14 @@ pub async fn ids_are_found_by_their_ends(bench: &Bench) {
     both.sort();
     assert_eq!(find(&job[..12]).await, both);
     assert_eq!(bench.store.find_ids(&job[..12], 1).await.unwrap().len(), 1);
+
+    let asking = bench
+        .submit_with(|facts| facts.approval = Some(StartApproval { ttl_ms: 1000 }))
+        .await;
+    let approval = bench.job(asking).await.approvals[0].id;
+    assert_eq!(find(&approval.to_string()).await, [approval.to_string()]);
+    assert_eq!(find(&approval.short()).await, [approval.to_string()]);
+    assert_eq!(find("apr_").await, [approval.to_string()]);
 
     for nothing in [
         "", "f", "abc", "job_zz", "xyz_0", "%", "job_%", "ffffffff", "JOB_",

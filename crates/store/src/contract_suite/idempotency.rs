@@ -1,5 +1,7 @@
 //! Requests that are made more than once.
 
+use std::time::Duration;
+
 use dogwatch_core::ids::{JobId, ProjectId};
 use dogwatch_core::job::{Refusal, decide};
 use serde_json::json;
@@ -139,7 +141,7 @@ pub async fn a_claim_asked_again_is_the_same_claim(bench: &Bench) {
         update.idempotency = Some(bench.key("claim", "1"));
         let claimed = bench
             .store
-            .update_next_ready(JobFilter::default(), update)
+            .update_next_ready(bench.offer(), update)
             .await
             .unwrap()
             .unwrap();
@@ -149,4 +151,39 @@ pub async fn a_claim_asked_again_is_the_same_claim(bench: &Bench) {
     assert_eq!(claims[0], claims[1]);
     assert_eq!(claims[0].job, first);
     bench.claim(second).await;
+}
+
+/// The key of a submission stands for its job as long as there is one; any other is free again after seven days.
+pub async fn keys_live_as_long_as_they_are_needed(bench: &Bench) {
+    let (job, _) = submit(bench, bench.key("submit", "request")).await.unwrap();
+    let look = async || {
+        let mut update = bench.deciding(|_, now| {
+            Ok(Decision {
+                events: Vec::new(),
+                reply: json!({"at": now}),
+            })
+        });
+        update.idempotency = Some(bench.key("look", "look"));
+        bench.store.update(job, update).await.unwrap()
+    };
+    let first = look().await;
+    let day = Duration::from_secs(24 * 3600);
+    bench.clock.advance(day * 7 - Duration::from_millis(1));
+    let again = look().await;
+    assert!(again.replayed);
+    assert_eq!(again.reply, first.reply);
+
+    bench.clock.advance(Duration::from_millis(1));
+    let later = look().await;
+    assert!(!later.replayed);
+    assert_ne!(later.reply, first.reply);
+    bench.clock.advance(day);
+    let again = look().await;
+    assert!(again.replayed);
+    assert_eq!(again.reply, later.reply);
+
+    bench.clock.advance(day * 400);
+    let (_, submitted) = submit(bench, bench.key("submit", "request")).await.unwrap();
+    assert!(submitted.replayed);
+    assert_eq!(count(bench).await, 1);
 }

@@ -43,7 +43,7 @@ impl JournalWriter {
             actor: Actor::new("runner:suite", Via::Runner),
             cause: None,
             trace: None,
-            project: bench.project,
+            project: Some(bench.project),
             job: Some(self.held.job),
             run: Some(self.run),
             epoch: Some(self.held.epoch),

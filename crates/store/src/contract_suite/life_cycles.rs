@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use dogwatch_core::job::{
     Cleanup, CleanupState, DecisionEffect, JobCommand, JobState, JobStatus, RunOutcome, SubmitJob,
+    Timer,
 };
 
 use super::bench::Bench;
 use super::commands::Held;
+use crate::JobTimer;
 
 async fn status(bench: &Bench, held: Held) -> JobStatus {
     bench.job(held.job).await.state.status()
@@ -39,19 +41,33 @@ pub async fn a_job_succeeds(bench: &Bench) {
     assert_eq!(bench.try_claim().await, None);
 }
 
-/// A failure with attempts left queues the job again, for later.
+/// A failure with attempts left queues the job again, and it waits until whoever counts says that it waited long enough.
 pub async fn a_failed_attempt_waits_and_is_tried_again(bench: &Bench) {
     let job = bench.submit_with(|facts| facts.max_attempts = 2).await;
     let held = bench.claim(job).await;
     let run = bench.start(held).await;
     bench.close(held, run, RunOutcome::Failed).await;
-    let JobState::Queued { not_before, .. } = bench.job(job).await.state else {
-        panic!("a job with attempts left is queued");
+    let JobState::Queued {
+        backoff_ms: Some(ms),
+        since,
+        ..
+    } = bench.job(job).await.state
+    else {
+        panic!("a job with attempts left is queued, for later");
     };
-    assert!(not_before.unwrap() > bench.now());
+    assert_eq!(since, bench.now());
+    let timer = JobTimer {
+        job,
+        timer: Timer::Backoff { ms, since },
+    };
+    assert_eq!(bench.store.steady_timers().await.unwrap(), [timer]);
+    // The wall clock has no say in it.
+    bench.clock.advance(Duration::from_millis(ms * 10));
     assert_eq!(bench.try_claim().await, None);
 
-    bench.clock.set(not_before.unwrap());
+    bench.clock.set(since);
+    bench.command(job, JobCommand::MakeDue {}).await.unwrap();
+    assert!(bench.store.steady_timers().await.unwrap().is_empty());
     let again = bench.claim(job).await;
     assert!(again.epoch > held.epoch);
     let run = bench.start(again).await;
@@ -64,7 +80,7 @@ pub async fn a_failed_attempt_waits_and_is_tried_again(bench: &Bench) {
         panic!("a job without attempts left has failed");
     };
     assert!(dead_letter);
-    bench.clock.advance(Duration::from_secs(3600));
+    assert!(bench.store.steady_timers().await.unwrap().is_empty());
     assert_eq!(bench.try_claim().await, None);
 }
 

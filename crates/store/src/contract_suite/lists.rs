@@ -1,11 +1,11 @@
 //! Lists and single things.
 
 use dogwatch_core::Sha256Digest;
-use dogwatch_core::ids::{JobId, LeaseId, ProjectId, RunId};
-use dogwatch_core::job::JobStatus;
+use dogwatch_core::ids::{ApprovalId, JobId, LeaseId, ProjectId, RunId};
+use dogwatch_core::job::{JobStatus, RunOutcome};
 
 use super::bench::Bench;
-use crate::{JobFilter, PageRequest, RunFilter, StoreError};
+use crate::{ApprovalFilter, JobFilter, PageRequest, RunFilter, StoreError};
 
 fn page(limit: u32, cursor: Option<String>) -> PageRequest {
     PageRequest { limit, cursor }
@@ -154,6 +154,23 @@ pub async fn runs_are_filtered_by_job_and_project(bench: &Bench) {
     assert!(filtered(None, Some(other)).await.is_empty());
 }
 
+/// Whatever may still happen to them.
+pub async fn unfinished_jobs_are_counted(bench: &Bench) {
+    let count = async || bench.store.unfinished().await.unwrap();
+    assert_eq!(count().await, 0);
+    let (held, run) = bench.running().await;
+    let (blocked, blocked_run) = bench.running().await;
+    bench.close(blocked, blocked_run, RunOutcome::Blocked).await;
+    let queued = bench.submit().await;
+    assert_eq!(count().await, 3);
+    bench.close(held, run, RunOutcome::Succeeded).await;
+    assert_eq!(count().await, 2);
+    for job in [queued, blocked.job] {
+        bench.command(job, bench.cancel_command()).await.unwrap();
+    }
+    assert_eq!(count().await, 0);
+}
+
 /// It is not taken for the first page.
 pub async fn a_forged_cursor_is_refused(bench: &Bench) {
     bench.submit().await;
@@ -162,6 +179,12 @@ pub async fn a_forged_cursor_is_refused(bench: &Bench) {
         let error = bench
             .store
             .jobs(JobFilter::default(), request.clone())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, StoreError::BadCursor(_)), "{error:?}");
+        let error = bench
+            .store
+            .approvals(ApprovalFilter::default(), request.clone())
             .await
             .unwrap_err();
         assert!(matches!(error, StoreError::BadCursor(_)), "{error:?}");
@@ -180,6 +203,9 @@ pub async fn an_unknown_id_is_nothing(bench: &Bench) {
     let run = RunId::mint(clock, entropy);
     assert_eq!(bench.store.job(bench.new_job()).await.unwrap(), None);
     assert_eq!(bench.store.run(run).await.unwrap(), None);
+    let approval = ApprovalId::mint(clock, entropy);
+    assert_eq!(bench.store.approval(approval).await.unwrap(), None);
+    assert_eq!(bench.store.bundle_files(run).await.unwrap(), None);
     assert!(bench.log(bench.new_job()).await.is_empty());
     assert!(bench.store.run_lines(run, 0, 10).await.unwrap().is_empty());
     let hash = Sha256Digest::of(b"never stored");

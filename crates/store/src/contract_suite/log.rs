@@ -1,11 +1,13 @@
 //! What is written down.
 
 use dogwatch_core::event::{ENVELOPE_VERSION, Envelope, StreamId, Via};
-use dogwatch_core::ids::EventId;
+use dogwatch_core::ids::{EventId, JobId, ProjectId};
 use dogwatch_core::job::{JobEvent, JobStream, RunOutcome};
+use dogwatch_core::server::ServerCommand;
 
 use super::bench::Bench;
 use super::commands::Held;
+use crate::LogFilter;
 
 /// A job with two leases and two closed runs.
 async fn history(bench: &Bench) -> Held {
@@ -70,7 +72,7 @@ pub async fn every_event_is_complete(bench: &Bench) {
     for envelope in &envelopes {
         assert_eq!(envelope.v, ENVELOPE_VERSION);
         assert_eq!(envelope.actor.via, Via::Cli);
-        assert_eq!(envelope.project, bench.project);
+        assert_eq!(envelope.project, Some(bench.project));
         assert_eq!(envelope.job, Some(held.job));
     }
     // What a decision led to names it.
@@ -112,4 +114,94 @@ pub async fn events_are_read_from_a_position(bench: &Bench) {
     assert!(bench.store.events(job, 3, 10).await.unwrap().is_empty());
     let beyond = bench.store.events(job, u64::MAX, 10).await.unwrap();
     assert!(beyond.is_empty());
+}
+
+/// One order over all streams, those of jobs and the server's own: that of the commits.
+pub async fn the_log_is_in_the_order_of_commits(bench: &Bench) {
+    let other = ProjectId::mint(bench.clock.as_ref(), bench.entropy.as_ref());
+    let mut lines: Vec<(Option<JobId>, Option<ProjectId>, Vec<u8>)> = Vec::new();
+    let mut keep = |events: Vec<dogwatch_core::event::SealedEvent>| {
+        lines.extend(events.into_iter().map(|event| {
+            let envelope = &event.envelope;
+            (envelope.job, envelope.project, event.line)
+        }));
+    };
+    let start = ServerCommand::Start {
+        version: "1".to_owned(),
+    };
+    let (first, second) = (bench.new_job(), bench.new_job());
+    keep(bench.server(start).await.unwrap().events);
+    let submission = bench.submission(bench.facts(first));
+    keep(bench.command(first, submission).await.unwrap().events);
+    let mut facts = bench.facts(second);
+    facts.project = other;
+    keep(
+        bench
+            .command(second, bench.submission(facts))
+            .await
+            .unwrap()
+            .events,
+    );
+    let stop = ServerCommand::Stop {
+        reason: "idle".to_owned(),
+    };
+    keep(bench.server(stop).await.unwrap().events);
+    for job in [first, second] {
+        let cancel = bench.cancel_command();
+        keep(bench.command(job, cancel).await.unwrap().events);
+    }
+    assert_eq!(lines.len(), 8);
+
+    let read = async |job: Option<JobId>, project: Option<ProjectId>, limit: u32| {
+        let mut filter = LogFilter {
+            after: 0,
+            job,
+            project,
+            limit,
+        };
+        let mut read: Vec<Vec<u8>> = Vec::new();
+        loop {
+            let page = bench.store.log(filter.clone()).await.unwrap();
+            assert!(page.len() <= limit as usize);
+            for line in page.iter() {
+                assert!(line.position > filter.after, "positions only grow");
+                filter.after = line.position;
+            }
+            if page.is_empty() {
+                return read;
+            }
+            read.extend(page.into_iter().map(|line| line.line));
+        }
+    };
+    let own = Some(bench.project);
+    for (job, project) in [
+        (None, None),
+        (Some(first), None),
+        (Some(second), None),
+        (None, own),
+        (None, Some(other)),
+        (Some(first), own),
+        (Some(first), Some(other)),
+    ] {
+        let expected: Vec<Vec<u8>> = lines
+            .iter()
+            .filter(|(of, _, _)| job.is_none() || *of == job)
+            .filter(|(_, of, _)| project.is_none() || *of == project)
+            .map(|(_, _, line)| line.clone())
+            .collect();
+        for limit in [1, 3, 100] {
+            assert_eq!(read(job, project, limit).await, expected);
+        }
+    }
+    let beyond = LogFilter {
+        after: u64::MAX,
+        limit: 10,
+        ..LogFilter::default()
+    };
+    assert!(bench.store.log(beyond).await.unwrap().is_empty());
+    // Whatever is appended later comes after all that was read before.
+    let last = bench.control_log().await.last().unwrap().0;
+    bench.submit().await;
+    let log = bench.control_log().await;
+    assert!(log[lines.len()].0 > last);
 }

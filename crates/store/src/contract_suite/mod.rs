@@ -3,11 +3,13 @@
 //! A backend's test file says `dogwatch_store::contract_suite!(open);` with an `async fn open(clock, entropy) -> Opened`, and gets one
 //! `#[tokio::test]` per check. This crate itself needs no runtime: the checks are plain futures.
 
+mod asking;
 mod bench;
 mod commands;
 mod concurrently;
 mod journal;
 
+pub mod approvals;
 pub mod blobs;
 pub mod claims;
 pub mod decisions;
@@ -19,8 +21,11 @@ pub mod lists;
 pub mod log;
 pub mod maintenance;
 pub mod output;
+pub mod parking;
 pub mod riders;
 pub mod run_lines;
+pub mod server_stream;
+pub mod timers;
 
 pub use bench::{Bench, CountingEntropy, ManualClock, Opened};
 pub use commands::Held;
@@ -49,12 +54,32 @@ macro_rules! contract_suite {
             idempotency: keys_of_projects_are_apart;
             idempotency: a_key_used_at_once_makes_one_job;
             idempotency: a_claim_asked_again_is_the_same_claim;
+            idempotency: keys_live_as_long_as_they_are_needed;
             claims: the_greatest_priority_then_the_oldest;
             claims: a_scheduled_job_waits_and_blocks_nobody;
-            claims: a_claim_keeps_to_its_project;
+            claims: priority_then_schedule_then_age;
+            claims: a_claim_keeps_to_its_projects;
+            claims: an_unmet_job_blocks_nobody;
             claims: many_claimers_get_each_job_once;
             claims: epochs_only_grow;
             claims: a_refused_claim_leaves_the_job_ready;
+            approvals: an_approval_is_used_once;
+            approvals: a_rejected_start_is_denied;
+            approvals: an_approval_expires_to_a_denial;
+            approvals: an_approval_is_superseded_by_another_policy;
+            approvals: a_running_agent_asks;
+            approvals: approvals_are_listed_newest_first;
+            parking: a_parked_run_goes_on_as_itself;
+            parking: a_parked_run_is_its_machines_alone;
+            parking: a_decision_wakes_the_run_that_waits_for_it;
+            parking: a_refusing_policy_leaves_it_parked;
+            timers: deadlines_come_in_their_order;
+            timers: a_deadline_expires_a_job_that_waits;
+            timers: a_parked_run_expires_with_its_job;
+            server_stream: tokens_come_and_go;
+            server_stream: a_refused_update_changes_nothing;
+            server_stream: a_runner_is_kept_by_what_it_said_last;
+            server_stream: the_servers_chain_holds;
             fencing: a_stale_epoch_changes_nothing;
             fencing: a_revoked_holder_writes_no_line;
             decisions: the_closure_sees_the_state_and_the_clock;
@@ -75,16 +100,19 @@ macro_rules! contract_suite {
             riders: a_contract_is_kept_byte_for_byte;
             riders: a_contract_under_a_wrong_hash_undoes_the_update;
             riders: renewals_are_counted;
+            riders: a_run_has_one_bundle;
             lists: pages_are_newest_first_and_complete;
             lists: a_page_does_not_move_under_new_jobs;
             lists: jobs_are_filtered_by_project_and_status;
             lists: runs_are_filtered_by_job_and_project;
+            lists: unfinished_jobs_are_counted;
             lists: a_forged_cursor_is_refused;
             lists: an_unknown_id_is_nothing;
             finding: ids_are_found_by_their_ends;
             log: every_event_is_complete;
             log: the_chain_holds;
             log: events_are_read_from_a_position;
+            log: the_log_is_in_the_order_of_commits;
             maintenance: projections_equal_a_replay;
         );
     };
@@ -99,7 +127,8 @@ macro_rules! contract_suite {
 
 #[cfg(test)]
 mod tests {
-    const MODULES: [(&str, &str); 11] = [
+    const MODULES: [(&str, &str); 15] = [
+        ("approvals", include_str!("approvals.rs")),
         ("claims", include_str!("claims.rs")),
         ("decisions", include_str!("decisions.rs")),
         ("fencing", include_str!("fencing.rs")),
@@ -109,8 +138,11 @@ mod tests {
         ("lists", include_str!("lists.rs")),
         ("log", include_str!("log.rs")),
         ("maintenance", include_str!("maintenance.rs")),
+        ("parking", include_str!("parking.rs")),
         ("riders", include_str!("riders.rs")),
         ("run_lines", include_str!("run_lines.rs")),
+        ("server_stream", include_str!("server_stream.rs")),
+        ("timers", include_str!("timers.rs")),
     ];
 
     #[test]
@@ -130,6 +162,6 @@ mod tests {
                 checks += 1;
             }
         }
-        assert!(checks > 40, "{checks}");
+        assert!(checks > 70, "{checks}");
     }
 }

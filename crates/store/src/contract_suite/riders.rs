@@ -1,11 +1,13 @@
 //! What rides in the transaction of an update.
 
+use std::collections::BTreeMap;
+
 use dogwatch_core::Sha256Digest;
-use dogwatch_core::ids::LeaseId;
+use dogwatch_core::ids::{JobId, LeaseId, RunId};
 use dogwatch_core::job::Refusal;
 
 use super::bench::Bench;
-use crate::{Decision, Side};
+use crate::{Decision, Side, StoreError, Updated};
 
 /// Also when it is sent twice.
 pub async fn a_contract_is_kept_byte_for_byte(bench: &Bench) {
@@ -57,4 +59,62 @@ pub async fn renewals_are_counted(bench: &Bench) {
     assert_eq!(bench.store.renewals(held.lease).await.unwrap(), 3);
     assert_eq!(bench.store.renewals(other).await.unwrap(), 0);
     assert_eq!(bench.log(job).await.len(), 4);
+}
+
+async fn declare(
+    bench: &Bench,
+    job: JobId,
+    run: RunId,
+    files: &BTreeMap<String, Sha256Digest>,
+) -> Result<Updated, StoreError> {
+    let mut update = bench.deciding(|_, _| Ok(Decision::default()));
+    update.side = Side::Bundle {
+        run,
+        files: files.clone(),
+    };
+    bench.store.update(job, update).await
+}
+
+/// Declared once, or again in the same words.
+pub async fn a_run_has_one_bundle(bench: &Bench) {
+    let (held, run) = bench.running().await;
+    let (other, other_run) = bench.running().await;
+    let mut files: BTreeMap<String, Sha256Digest> = ["manifest.json", "turns/001/\u{e4}", "a\"b"]
+        .into_iter()
+        .map(|path| (path.to_owned(), Sha256Digest::of(path.as_bytes())))
+        .collect();
+    assert_eq!(bench.store.bundle_files(run).await.unwrap(), None);
+    for _ in 0..2 {
+        declare(bench, held.job, run, &files).await.unwrap();
+        let stored = bench.store.bundle_files(run).await.unwrap();
+        assert_eq!(stored.as_ref(), Some(&files));
+    }
+    let first = files.clone();
+    files.insert("late".to_owned(), Sha256Digest::of(b"late"));
+    let error = declare(bench, held.job, run, &files).await.unwrap_err();
+    assert!(
+        matches!(error, StoreError::BundleConflict { run: of } if of == run),
+        "{error:?}"
+    );
+    assert_eq!(bench.store.bundle_files(run).await.unwrap(), Some(first));
+
+    // It is declared under the run's own job.
+    let unknown = RunId::mint(bench.clock.as_ref(), bench.entropy.as_ref());
+    for run in [other_run, unknown] {
+        let error = declare(bench, held.job, run, &files).await.unwrap_err();
+        assert!(
+            matches!(error, StoreError::Refused(Refusal::WrongRun)),
+            "{error:?}"
+        );
+        assert_eq!(bench.store.bundle_files(run).await.unwrap(), None);
+    }
+    // None at all is a bundle too.
+    let none = BTreeMap::new();
+    declare(bench, other.job, other_run, &none).await.unwrap();
+    assert_eq!(
+        bench.store.bundle_files(other_run).await.unwrap(),
+        Some(none)
+    );
+    assert!(bench.store.rebuild().await.unwrap().differences.is_empty());
+    assert!(bench.store.bundle_files(run).await.unwrap().is_some());
 }

@@ -1,5 +1,6 @@
 //! `dogwatch logs`: what a run's agent or a gate printed, as it was captured.
 
+mod follow;
 mod printer;
 
 use std::fs::File;
@@ -21,6 +22,7 @@ use crate::exit::Exit;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   dogwatch logs 3fa9c1                       the latest turn, both streams as they came
+  dogwatch logs 3fa9c1 -f                    what it prints, as it prints it
   dogwatch logs 3fa9c1 --turn 1 --stderr
   dogwatch logs 3fa9c1 --gate tests
   dogwatch logs 3fa9c1 --json                a line of JSON for each piece, with its time
@@ -35,6 +37,9 @@ pub(crate) struct LogsArgs {
     /// The output of this gate, from its latest round.
     #[arg(long, value_name = "NAME", conflicts_with = "turn")]
     gate: Option<String>,
+    /// Go on with what the agent prints, turn after turn, until the run is over.
+    #[arg(long, short, conflicts_with_all = ["turn", "gate"])]
+    follow: bool,
     /// Only standard output.
     #[arg(long)]
     stdout: bool,
@@ -67,6 +72,9 @@ impl LogsArgs {
 }
 
 pub(crate) fn run(context: &Context, args: &LogsArgs) -> Result<Exit, CliError> {
+    if args.follow {
+        return follow::run(context, &args.run, args.stream(), args.style(context));
+    }
     let run = Readings::open(context)?.run_named(&args.run)?;
     let bundle = BundleLayout::new(context.layout.bundle(run.id));
     let capture = match &args.gate {

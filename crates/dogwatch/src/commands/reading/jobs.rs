@@ -94,7 +94,7 @@ fn print_job(job: &Job) {
     line("task", &job.title);
     if let Some(failure) = job.state.failure() {
         print_failure(failure);
-    } else if let Some(why) = why(&job.state) {
+    } else if let Some(why) = why(job) {
         line("why", &why);
     }
     if let Some(cancel) = &job.cancel {
@@ -139,18 +139,50 @@ fn print_job(job: &Job) {
 }
 
 /// Why a job stands where it does, for the states that have a reason and no failure.
-fn why(state: &JobState) -> Option<String> {
-    match state {
-        JobState::Queued { not_before, reason } => {
-            let waits = not_before.map(|at| format!("not before {at}"));
-            let parts: Vec<String> = reason.iter().cloned().chain(waits).collect();
+fn why(job: &Job) -> Option<String> {
+    match &job.state {
+        JobState::Queued {
+            reason, backoff_ms, ..
+        } => {
+            let schedule = job
+                .not_before
+                .filter(|at| *at > SystemClock.now())
+                .map(|at| format!("not before {at}"));
+            let backoff =
+                backoff_ms.map(|ms| format!("waits {} s before another attempt", ms / 1000));
+            let parts: Vec<String> = reason
+                .iter()
+                .cloned()
+                .chain(schedule)
+                .chain(backoff)
+                .collect();
             (!parts.is_empty()).then(|| parts.join("; "))
         }
-        JobState::Parked { until, .. } => until.map(|until| format!("waits until {until}")),
+        JobState::AwaitingApproval { approval, .. } => Some(format!(
+            "a person has to approve its start: dogwatch approvals show {}",
+            approval.short()
+        )),
+        JobState::Parked {
+            reason,
+            until,
+            approval,
+            ..
+        } => {
+            let until = until.map(|until| format!("until {until}"));
+            let approval = approval.map(|id| format!("dogwatch approvals show {}", id.short()));
+            let parts: Vec<String> = [
+                Some(format!("waits for {}", reason.as_str())),
+                until,
+                approval,
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            Some(parts.join("; "))
+        }
         JobState::Cancelled { reason } => Some(reason.clone()),
         JobState::Expired {} => Some("its deadline passed before it was started".to_owned()),
-        JobState::AwaitingApproval {}
-        | JobState::Leased {}
+        JobState::Leased { .. }
         | JobState::Running { .. }
         | JobState::Blocked { .. }
         | JobState::Succeeded {}

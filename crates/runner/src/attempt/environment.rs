@@ -1,0 +1,77 @@
+//! What an agent finds in its environment, and the payload that came with its job.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use dogwatch_agents::Secrets;
+use dogwatch_core::Sha256Digest;
+
+use super::Attempt;
+use super::prepare::Prepared;
+use crate::error::RunnerError;
+use crate::files::{blocking, make_private, write_durably};
+
+impl Attempt<'_> {
+    /// What anybody may know.
+    pub(super) fn run_env(&self, turn: u32, prepared: &Prepared) -> Vec<(OsString, OsString)> {
+        let mut env: Vec<(OsString, OsString)> = vec![
+            ("DOGWATCH_RUN_ID".into(), self.run.to_string().into()),
+            ("DOGWATCH_JOB_ID".into(), self.held.job.to_string().into()),
+            ("DOGWATCH_ATTEMPT".into(), self.number.to_string().into()),
+            ("DOGWATCH_TURN".into(), turn.to_string().into()),
+            (
+                "DOGWATCH_WORKSPACE".into(),
+                prepared.workspace.clone().into(),
+            ),
+        ];
+        let optional = [
+            ("DOGWATCH_ENDPOINT", self.parts.endpoint.as_ref()),
+            ("TRACEPARENT", self.trace.as_ref()),
+        ];
+        for (name, value) in optional {
+            env.extend(value.map(|value| (name.into(), value.into())));
+        }
+        if self.context.is_some() {
+            let path = self.parts.layout.context(self.run);
+            env.push(("DOGWATCH_CONTEXT_FILE".into(), path.into()));
+        }
+        env
+    }
+
+    /// What only this agent may know: it goes into its environment and nowhere else.
+    pub(super) fn run_secrets(&self) -> Secrets {
+        Secrets::new(vec![("DOGWATCH_TOKEN".into(), self.token.clone().into())])
+    }
+
+    /// Fetches the payload of the job and puts it where the agent finds it, outside the workspace.
+    pub(super) async fn fetch_context(&self) -> Result<(), RunnerError> {
+        let Some(digest) = self.context else {
+            return Ok(());
+        };
+        let plane = &self.parts.plane;
+        let bytes = self.patience.ask(|| plane.blob(digest)).await?;
+        let path = self.parts.layout.context(self.run);
+        blocking(move || write_context(&path, digest, &bytes)).await
+    }
+}
+
+fn write_context(path: &Path, digest: Sha256Digest, bytes: &[u8]) -> Result<(), RunnerError> {
+    if Sha256Digest::of(bytes) != digest {
+        let error = std::io::Error::other("it is not the payload that the job names");
+        return Err(RunnerError::file("fetch", path)(error));
+    }
+    if let Some(parent) = path.parent() {
+        make_private(parent)?;
+    }
+    // One that is there already cannot be written to.
+    match fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(RunnerError::file("replace", path)(error)),
+    }
+    write_durably(path, bytes)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o400))
+        .map_err(RunnerError::file("protect", path))
+}

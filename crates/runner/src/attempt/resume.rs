@@ -1,0 +1,286 @@
+//! A run that was parked goes on: the same run, the same attempt, under another lease.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use dogwatch_api::{ClaimedJob, StartRun};
+use dogwatch_bundle::BundleLayout;
+use dogwatch_config::EffectiveProfile;
+use dogwatch_core::contract::Contract;
+use dogwatch_core::event::Envelope;
+use dogwatch_core::ids::ApprovalId;
+use dogwatch_core::job::{Approval, RunHeader};
+use dogwatch_core::run::RunEvent;
+use dogwatch_core::turn::{AgentRequest, ResponseReading};
+use dogwatch_core::{Sha256Digest, Timestamp};
+use dogwatch_workspace::{Checkout, PrivateClone, Vault, fingerprint};
+
+use super::approvals::{self, Requests};
+use super::earlier_work::EarlierWork;
+use super::park::TOLD;
+use super::prepare::Prepared;
+use super::start::recorder_parts;
+use super::{Attempt, Hold};
+use crate::error::RunnerError;
+use crate::files::{blocking, make_private};
+use crate::patience::Patience;
+use crate::project::ProjectRecord;
+use crate::recorder::Recorder;
+use crate::recover::journal::{self, Standing};
+use crate::runner::RunnerParts;
+
+impl<'a> Attempt<'a> {
+    /// Takes a parked run up again. The second part is what it works with, or why it cannot go on: the run then ends with that reason.
+    pub(super) async fn resume(
+        parts: &'a RunnerParts,
+        claimed: &ClaimedJob,
+        header: RunHeader,
+        contract: Contract,
+        hold: Hold<'_>,
+    ) -> Result<(Self, Result<Prepared, RunnerError>), RunnerError> {
+        let (run, held) = (header.id, hold.held);
+        *hold.started = Some(run);
+        let patience = Patience::WhileHeld(hold.pulse.clone());
+        let request = StartRun {
+            held,
+            run,
+            session: header.session,
+            continues: header.continues,
+            start_from: header.start_from,
+        };
+        let started = patience.ask(|| parts.plane.start(request.clone())).await?;
+        let lines = patience
+            .ask(|| journal::all_lines(&*parts.plane, run))
+            .await?;
+        let bundle = BundleLayout::new(parts.layout.bundle(run));
+        let (standing, writer) = {
+            let (bundle, lines, stored) = (bundle.clone(), lines.clone(), claimed.contract.clone());
+            blocking(move || {
+                let standing = journal::compare(&bundle, &lines)?;
+                let writer = journal::restore_journal(&bundle, run, &lines, &stored)?;
+                Ok::<_, RunnerError>((standing, writer))
+            })
+            .await?
+        };
+        let writer = writer.ok_or_else(|| {
+            RunnerError::Fork("the run that should go on has an end already".to_owned())
+        })?;
+        let recorder = Recorder::resume(
+            recorder_parts(parts, claimed, held, run, writer, &patience),
+            &lines,
+        )?;
+        let past = Past::read(&lines, parts.clock.now());
+        let kill_rung = recorder
+            .state()
+            .turns
+            .last()
+            .and_then(|turn| turn.ended.as_ref())
+            .map_or_else(|| "none".to_owned(), |ended| ended.kill_rung.clone());
+        let mut attempt = Self {
+            parts,
+            contract,
+            held,
+            run,
+            number: header.attempt,
+            bundle,
+            recorder,
+            orders: hold.control.orders.subscribe(),
+            pulse: hold.pulse,
+            patience,
+            token: started.token,
+            trace: claimed.job.trace.clone(),
+            context: claimed.job.context,
+            parked: past.parked,
+            told: past.told,
+            kill_rung,
+            shims: 0,
+        };
+        attempt.shims = attempt.shims_so_far()?;
+        let waited_for = past
+            .waited_for
+            .and_then(|approval| claimed.job.approval(approval));
+        let because = match (&claimed.job.cancel, waited_for) {
+            (Some(cancel), _) => format!("cancelled: {}", cancel.reason),
+            (None, Some(approval)) => approvals::answer(approval),
+            (None, None) => "due".to_owned(),
+        };
+        attempt.leave_parked(&because).await?;
+        if let Some(cancel) = &claimed.job.cancel {
+            attempt
+                .recorder
+                .record(RunEvent::CancelReceived {
+                    reason: dogwatch_core::failure::clip(&cancel.reason, 300),
+                })
+                .await?;
+        }
+        let prepared = match standing {
+            Standing::Same => attempt.prepare_again(claimed).await,
+            Standing::Differs => Err(RunnerError::Fork(
+                "this machine's journal of the run is not the one that the control plane has"
+                    .to_owned(),
+            )),
+        };
+        Ok((attempt, prepared))
+    }
+
+    /// Everything the run works with, from what it left.
+    async fn prepare_again(&mut self, claimed: &ClaimedJob) -> Result<Prepared, RunnerError> {
+        let profile = self.fixed_profile().await?;
+        let agent = self.agent(&profile)?;
+        let base = super::base(&self.contract)?;
+        let state = self.recorder.state();
+        let snapshot = match &state.snapshot {
+            Some(taken) => Some((super::object(&taken.commit)?, super::object(&taken.tree)?)),
+            None => None,
+        };
+        let current_task = self.task_so_far()?;
+        let workspace = self.parts.layout.workspace(self.run);
+        let (data, project) = (self.parts.layout.root().to_owned(), claimed.job.project);
+        let (layout, run, branch) = (self.parts.layout.clone(), self.run, self.branch());
+        let target = workspace.clone();
+        let (checkout, vault, before, restored) = blocking(move || {
+            let record = ProjectRecord::read(&layout, project)?;
+            let checkout = Checkout::discover(&record.directory())?;
+            let vault =
+                Vault::open(&data, project)?.ok_or_else(|| RunnerError::SnapshotMissing {
+                    run,
+                    reason: "the project's vault is not on this machine".to_owned(),
+                })?;
+            let restored = !target.exists();
+            if restored {
+                match snapshot {
+                    Some((commit, tree)) => EarlierWork { run, commit, tree }
+                        .make_workspace(&vault, base, &target, &branch)?,
+                    None => {
+                        make_private(&layout.work(run))?;
+                        PrivateClone::create(&vault, base, &target, &branch)?;
+                    }
+                }
+            }
+            let before = fingerprint::fingerprint(checkout.common_dir())?;
+            Ok::<_, RunnerError>((checkout, vault, before, restored))
+        })
+        .await?;
+        if restored {
+            let text = "the workspace was gone and was made again from the last snapshot";
+            self.recorder.note("workspace_restored", text).await?;
+        }
+        self.fetch_context().await?;
+        let mut prepared = Prepared {
+            checkout,
+            vault,
+            base,
+            workspace,
+            agent,
+            keep_workspace: self.contract.keep_workspace,
+            before,
+            current_task,
+            feedback: Vec::new(),
+            hint: None,
+            snapshot,
+            origin: base,
+        };
+        let all: &[Approval] = &claimed.job.approvals;
+        if let Requests::Decided(decided) = approvals::requests(all, self.run, &self.told) {
+            self.tell(&mut prepared, &decided).await?;
+        }
+        Ok(prepared)
+    }
+
+    /// The configuration that was fixed when the run was started.
+    async fn fixed_profile(&self) -> Result<EffectiveProfile, RunnerError> {
+        let path = self.bundle.profile();
+        let bytes = {
+            let path = path.clone();
+            blocking(move || fs::read(&path).map_err(RunnerError::file("read", &path))).await?
+        };
+        let fixed = self.recorder.state().started.as_ref();
+        if fixed.is_none_or(|started| started.profile != Sha256Digest::of(&bytes)) {
+            return Err(RunnerError::Profile(format!(
+                "{} is not the configuration that the run was started with",
+                path.display()
+            )));
+        }
+        serde_json::from_slice(&bytes).map_err(|error| RunnerError::Profile(error.to_string()))
+    }
+
+    /// What the next turn is about: what the agent wanted next, else what its last turn was about.
+    fn task_so_far(&self) -> Result<String, RunnerError> {
+        let turn = self.recorder.state().turn_count();
+        if turn == 0 {
+            return Ok(self.contract.task.clone());
+        }
+        let paths = self.bundle.turn(turn);
+        if let Ok(bytes) = fs::read(paths.response())
+            && let ResponseReading::Valid(response) = ResponseReading::parse(&bytes)
+            && let Some(task) = response.next_task
+        {
+            return Ok(task);
+        }
+        let bytes =
+            fs::read(paths.request()).map_err(RunnerError::file("read", paths.request()))?;
+        let request: AgentRequest = serde_json::from_slice(&bytes)
+            .map_err(std::io::Error::from)
+            .map_err(RunnerError::file("understand", paths.request()))?;
+        Ok(request.current_task)
+    }
+
+    /// How many directories shims have had. Each needs one of its own.
+    fn shims_so_far(&self) -> Result<u32, RunnerError> {
+        let shims = self.parts.layout.shims(self.run);
+        let entries = match fs::read_dir(&shims) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+            Err(error) => return Err(RunnerError::file("list", &shims)(error)),
+        };
+        Ok(entries
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
+            .max()
+            .unwrap_or(0))
+    }
+}
+
+/// What a parked run's journal says that its state does not.
+#[derive(Debug, Default)]
+struct Past {
+    /// How long it was parked, up to now.
+    parked: Duration,
+    /// The approvals whose answer the agent was told.
+    told: BTreeSet<ApprovalId>,
+    /// The approval it was parked for last.
+    waited_for: Option<ApprovalId>,
+}
+
+impl Past {
+    fn read(lines: &[Vec<u8>], now: Timestamp) -> Self {
+        let mut past = Self::default();
+        let mut since = None;
+        for line in lines {
+            let Ok(envelope) = serde_json::from_slice::<Envelope>(line) else {
+                continue;
+            };
+            match RunEvent::from_parts(&envelope.kind, &envelope.data) {
+                Ok(RunEvent::Parked(facts)) => {
+                    since = Some(envelope.at);
+                    past.waited_for = facts.approval;
+                }
+                Ok(RunEvent::Resumed(_)) => {
+                    if let Some(since) = since.take() {
+                        past.parked += envelope.at.since(since);
+                    }
+                }
+                Ok(RunEvent::Noted(note)) if note.code == TOLD => {
+                    let id = note.text.split_whitespace().next();
+                    past.told
+                        .extend(id.and_then(|id| id.parse::<ApprovalId>().ok()));
+                }
+                _ => {}
+            }
+        }
+        if let Some(since) = since {
+            past.parked += now.since(since);
+        }
+        past
+    }
+}

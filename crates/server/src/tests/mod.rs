@@ -1,0 +1,9 @@
+//! The framework on real sockets, with routes made for it.
+
+mod bench;
+mod endings;
+mod limits;
+mod logs;
+mod routes;
+mod streams;
+mod wire;
