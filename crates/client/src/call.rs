@@ -185,7 +185,7 @@ mod tests {
     fn any_text_is_one_part_of_a_path() {
         let call = Call::get("v1/resolve").below("a/../b?c#d %");
         let url = call.url(&Url::parse("http://localhost/").unwrap());
-        assert_eq!(url.path(), "/v1/resolve/a%2F..%2Fb%3Fc%23d%20%");
+        assert_eq!(url.path(), "/v1/resolve/a%2F..%2Fb%3Fc%23d%20%25");
         assert_eq!(url.query(), None);
     }
 

@@ -115,6 +115,9 @@ impl Drop for Entry {
         };
         let token = token.map(|token| token.to_string()).unwrap_or_default();
         let code = self.code.get().map_or("", String::as_str);
+        if code == "lease_lost" {
+            self.metrics.fenced_write();
+        }
         let took = self.started.elapsed();
         let streams = self
             .route

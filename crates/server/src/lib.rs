@@ -17,6 +17,7 @@ mod guard;
 mod json;
 mod limits;
 mod listen;
+mod meter;
 mod metrics;
 mod openapi;
 mod pipeline;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use dogwatch_api::{ControlPlane, Problem};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -11,11 +12,15 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use tokio::sync::Mutex;
+
+use crate::meter::Meter;
 
 /// The media type of the text.
 pub(crate) const MEDIA: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-type Labels = Vec<(&'static str, String)>;
+/// Names and values.
+pub(crate) type Labels = Vec<(&'static str, String)>;
 
 /// Upper bounds of the buckets of request durations, in seconds.
 const SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
@@ -26,8 +31,10 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Registry,
+    meter: Mutex<Meter>,
     requests: Family<Labels, Counter>,
     durations: Family<Labels, Histogram>,
+    fenced_writes: Counter,
     streams: Gauge,
     connections: Family<Labels, Gauge>,
 }
@@ -45,6 +52,7 @@ impl Metrics {
         let requests = Family::default();
         let durations: Family<Labels, Histogram> =
             Family::new_with_constructor(|| Histogram::new(SECONDS));
+        let fenced_writes = Counter::default();
         let streams = Gauge::default();
         let connections = Family::default();
         let version = vec![("version", version.to_owned())];
@@ -57,8 +65,16 @@ impl Metrics {
         );
         registry.register("http_streams", "Open streams", streams.clone());
         registry.register("http_connections", "Open connections", connections.clone());
+        registry.register(
+            "fenced_writes",
+            "Calls of runners that were refused because their lease was lost",
+            fenced_writes.clone(),
+        );
+        let meter = Mutex::new(Meter::in_registry(&mut registry));
         Self(Arc::new(Inner {
             registry,
+            meter,
+            fenced_writes,
             requests,
             durations,
             streams,
@@ -88,6 +104,15 @@ impl Metrics {
     pub(crate) fn connection(&self, door: &'static str) -> Open {
         let labels = vec![("door", door.to_owned())];
         Open::new(self.0.connections.get_or_create(&labels).clone())
+    }
+
+    pub(crate) fn fenced_write(&self) {
+        self.0.fenced_writes.inc();
+    }
+
+    /// Brings what is read off the control log up to date.
+    pub(crate) async fn catch_up(&self, plane: &dyn ControlPlane) -> Result<(), Problem> {
+        self.0.meter.lock().await.catch_up(plane).await
     }
 
     /// The text of everything.

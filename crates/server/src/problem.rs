@@ -46,7 +46,7 @@ pub(crate) struct ProblemDocument {
 #[derive(Debug)]
 pub(crate) struct HttpProblem {
     status: StatusCode,
-    problem: Problem,
+    problem: Box<Problem>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -58,7 +58,7 @@ impl HttpProblem {
     pub(crate) fn of(code: &HttpCode, detail: impl Into<String>) -> Self {
         Self {
             status: code.status,
-            problem: Problem::new(code.kind, code.code, detail, code.next_action),
+            problem: Box::new(Problem::new(code.kind, code.code, detail, code.next_action)),
             headers: Vec::new(),
         }
     }
@@ -96,7 +96,7 @@ impl From<Problem> for HttpProblem {
     fn from(problem: Problem) -> Self {
         Self {
             status: status_of(problem.kind),
-            problem,
+            problem: Box::new(problem),
             headers: Vec::new(),
         }
     }

@@ -31,6 +31,22 @@ codes! {
         "The private clone of the run could not be made or changed."
         next "Look at the message; `dogwatch doctor` checks git and the data directory."
     }
+    snapshot_missing "The work to continue is not on this machine" {
+        "The run was to continue another one, and that one's last snapshot is not in this machine's vault."
+        next "Continue it on the machine that did it, or retry from the base."
+    }
+    output_not_mirrored "Some output is on the runner's machine only" {
+        "What the agent printed could not all be sent to the control plane. The bundle has all of it."
+        next "Nothing: read it from the bundle."
+    }
+    workspace_restored "The workspace was made again" {
+        "The workspace of a parked run was gone, so it was made from its last snapshot."
+        next "Nothing, unless files that git ignores are missed: those are not in a snapshot."
+    }
+    approval_told "The agent was told what was decided" {
+        "A person decided what the agent had asked, and the next turn begins with the answer."
+        next "Nothing."
+    }
     snapshot "The workspace could not be read" {
         "What the agent left could not be turned into a tree. The workspace is kept as it is."
         next "Look at the file that could not be read, then retry."

@@ -36,7 +36,7 @@ impl Served {
 
     pub(crate) async fn over_unix() -> Self {
         let plant = Plant::new();
-        let place = Listen::Unix(plant.directory.path().join("server.sock"));
+        let place = Listen::Unix(plant.directory.path().join("run/server.sock"));
         Self::new(plant, place).await
     }
 

@@ -39,6 +39,16 @@ pub enum ApprovalState {
 }
 
 impl ApprovalState {
+    /// Every state.
+    pub const ALL: [Self; 6] = [
+        Self::Pending,
+        Self::Approved,
+        Self::Used,
+        Self::Rejected,
+        Self::Expired,
+        Self::Superseded,
+    ];
+
     /// The name used on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

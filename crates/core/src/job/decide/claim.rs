@@ -1,6 +1,6 @@
 //! A runner takes a job: the decision first, then the lease at a new epoch.
 
-use super::approve;
+use super::{approve, expire};
 use super::submit::denial;
 use crate::job::command::ClaimJob;
 use crate::job::event::{DecisionEffect, JobEvent};
@@ -39,6 +39,10 @@ pub(super) fn decide(
             });
         }
     };
+    // The deadline may have passed before the sweep that says so.
+    if job.deadline.is_some_and(|at| at <= now) {
+        return expire::job(job, now);
+    }
     if let Some(unmet) = unmet(job, &command.offer) {
         return Err(Refusal::Unmet(unmet));
     }

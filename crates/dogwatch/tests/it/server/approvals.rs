@@ -106,7 +106,7 @@ fn asking() -> Case {
         r#"set -eu
 grep -qs approved "$DOGWATCH_PROMPT_FILE" && {{ echo yes > decided.txt; exit 0; }}
 grep -qs rejected "$DOGWATCH_PROMPT_FILE" && {{ echo no > decided.txt; exit 0; }}
-'{program}' approvals request '{{"action":"deploy","to":"prod‮"}}' --reason 'it is ready' > "$TMPDIR/asked" || exit 1
+'{program}' approvals request '{{"action":"deploy","to":"prod\u202e"}}' --reason 'it is ready' > "$TMPDIR/asked" || exit 1
 id=$(cat "$TMPDIR/asked")
 # Whoever asks does not decide.
 if '{program}' approvals approve "$id" 2> "$TMPDIR/self"; then exit 9; fi
