@@ -20,6 +20,8 @@ use crate::profile::ProfileInput;
 pub struct RunnerParts {
     /// The control plane.
     pub plane: Arc<dyn ControlPlane>,
+    /// The same for whoever may take a lease from a runner that is dead, where the control plane is in this process.
+    pub recoverer: Option<Arc<dyn ControlPlane>>,
     /// Where a run's agent finds the control plane, if anywhere: `DOGWATCH_ENDPOINT`.
     pub endpoint: Option<String>,
     /// Whether the control plane does not share the data directory, so that it gets a copy of every sealed bundle.

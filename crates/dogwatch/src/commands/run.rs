@@ -291,8 +291,8 @@ async fn submit_and_follow(
     args: &RunArgs,
     sound: Sound,
 ) -> Result<Ran, CliError> {
-    let project = know_project(context, &sound.checkout)?;
     let connection = connect(context).await?;
+    let project = know_project(context, &sound.checkout)?;
     let job = submit(&connection, project, &sound.contract, args).await?;
     if args.detach {
         return Ok(detached(context, job));

@@ -188,6 +188,7 @@ fn parts(context: &Context, args: &WorkArgs) -> Result<RunnerParts, CliError> {
         std::env::current_exe().map_err(|error| CliError::from_error("own_program", &error))?;
     Ok(RunnerParts {
         plane: Arc::new(client),
+        recoverer: None,
         endpoint: Some(args.server.to_string()),
         remote: true,
         layout: context.layout.clone(),

@@ -2,13 +2,11 @@
 //!
 //! A command that needs it starts it and it goes when nothing is left to do; `up` keeps it.
 
-mod doors;
 mod endpoint;
 mod idle;
 mod lock;
 mod open;
 mod process;
-mod ready;
 mod recovery;
 mod shutdown;
 mod sweep;

@@ -97,8 +97,11 @@ pub(super) async fn open(
         engine.clone(),
         Caller::local_runner(format!("runner:{machine}")),
     ));
+    let recoverer: Arc<dyn ControlPlane> =
+        Arc::new(InProcess::new(engine.clone(), recoverer()));
     let runner = RunnerParts {
         plane,
+        recoverer: Some(recoverer),
         endpoint: Some(endpoint),
         remote: false,
         layout,
@@ -131,7 +134,7 @@ pub(super) async fn open(
 }
 
 /// The part of the control plane that speaks for dead runners.
-pub(super) fn recoverer() -> Caller {
+fn recoverer() -> Caller {
     Caller {
         scopes: BTreeSet::from([Scope::Read, Scope::Runner, Scope::Admin]),
         via: Via::System,

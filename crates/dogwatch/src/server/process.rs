@@ -5,19 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dogwatch_engine::InProcess;
 use dogwatch_runner::{Mode, Runner, RunnerParts, Stop, Transport, WorkOptions, recover};
-use dogwatch_server::{AllowedHosts, Limits, Listen, Listening, Metrics, Parts, Server};
+use dogwatch_server::{AllowedHosts, EngineDoor, Limits, Listen, Listening, Metrics, Parts, Server};
 use dogwatch_store::Reads;
 use dogwatch_supervisor::ProcessIdentity;
 use tokio::sync::{oneshot, watch};
 
-use super::doors::{EnginePlanes, EngineTokens};
 use super::endpoint::{Endpoint, logs_directory, socket_path};
 use super::idle::nothing_to_do;
 use super::lock::Lock;
-use super::open::{Opened, open, recoverer, secret_bytes};
-use super::ready::StoreReady;
+use super::open::{Opened, open, secret_bytes};
 use super::recovery::{Announcement, RecoveredJob};
 use super::shutdown::{Urgency, urgency};
 use super::sweep::sweep;
@@ -166,10 +163,10 @@ async fn recover_dead(opened: &Opened) -> Result<Vec<RecoveredJob>, CliError> {
         .active_leases()
         .await
         .map_err(|error| CliError::from_error(error.code(), &error))?;
-    let recovering = RunnerParts {
-        plane: Arc::new(InProcess::new(opened.engine.clone(), recoverer())),
-        ..opened.runner.clone()
-    };
+    let mut recovering = opened.runner.clone();
+    if let Some(plane) = recovering.recoverer.clone() {
+        recovering.plane = plane;
+    }
     let recovery = recover(&recovering, leases).await.map_err(|error| {
         CliError::new("recovery", error.chain())
             .next("nothing was lost; mend what the message names and run the command again")
@@ -187,10 +184,11 @@ async fn bind(
         address,
         allow_remote: options.allow_remote,
     }));
+    let door = Arc::new(EngineDoor::new(opened.engine.clone()));
     let parts = Parts {
-        planes: Arc::new(EnginePlanes(opened.engine.clone())),
-        tokens: Arc::new(EngineTokens(opened.engine.clone())),
-        readiness: Arc::new(StoreReady::new(opened.store.clone())),
+        planes: door.clone(),
+        tokens: door.clone(),
+        readiness: door,
         clock: opened.clock.clone(),
         entropy: opened.entropy.clone(),
         limits: Limits::default(),

@@ -121,9 +121,10 @@ pub(crate) fn kill_with_all(scene: &Scene, running: Running) {
 /// Kills a command and the server alone; what the server started lives on.
 #[track_caller]
 pub(crate) fn kill_alone(scene: &Scene, running: Running) {
-    kill_tree(running.pid()).expect("it is gone");
-    assert_eq!(running.wait().code, None, "a signal ended it");
     let server = scene.home.server().expect("the server is up");
+    // The server is its child for as long as it lives, and is not to go with it.
+    kill(running.pid(), Signal::SIGKILL).expect("it runs");
+    assert_eq!(running.wait().code, None, "a signal ended it");
     kill(server, Signal::SIGKILL).expect("it runs");
     wait_until("the server is gone", SOON, || scene.home.server().is_none())
         .expect("it was killed");

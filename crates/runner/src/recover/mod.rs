@@ -68,6 +68,27 @@ pub async fn recover(
     Ok(recovery)
 }
 
+/// Puts in order at once what this process itself had to abandon, where it may speak for the dead. Otherwise the lease expires first.
+pub(crate) async fn abandoned(parts: &RunnerParts, job: JobId) {
+    let Some(plane) = parts.recoverer.clone() else {
+        return;
+    };
+    let parts = RunnerParts {
+        plane,
+        ..parts.clone()
+    };
+    let recovered = async {
+        let job = parts.plane.job(job).await?.job;
+        match job.active_lease().cloned() {
+            Some(lease) => lease::recover(&parts, &job, &lease).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    if let Err(error) = recovered.await {
+        tracing::error!(%job, error = error.chain(), "the run is left to the reaper");
+    }
+}
+
 /// Collects those of the runs that the control plane has closed. The others, if nobody knows what becomes of them yet, are returned.
 pub(crate) async fn collect(parts: &RunnerParts, runs: BTreeSet<RunId>) -> BTreeSet<RunId> {
     let mut rest = BTreeSet::new();

@@ -12,6 +12,7 @@ use crate::ended::Ended;
 use crate::error::RunnerError;
 use crate::heartbeat::{Keep, LeaseTiming, Pulse};
 use crate::patience::Patience;
+use crate::recover;
 use crate::runner::RunnerParts;
 
 /// A claimed job.
@@ -73,6 +74,7 @@ impl OneRun {
             (Err(error), run) => {
                 tracing::error!(%job, error = error.chain(), "the run is left to recovery");
                 let reason = error.chain();
+                recover::abandoned(&self.parts, job).await;
                 Ended::Abandoned { job, run, reason }
             }
         }

@@ -169,6 +169,7 @@ impl Bench {
         let own = ProcessIdentity::of_self().unwrap();
         RunnerParts {
             plane,
+            recoverer: None,
             endpoint: Some("http://127.0.0.1:1/".to_owned()),
             remote: false,
             layout: self.layout.clone(),

@@ -45,7 +45,6 @@ fn a_field_that_is_not_enforced_yet() {
         "required_outputs",
         "setup",
         "permissions",
-        "review",
         "environment",
         "output",
         "rollback",

@@ -5,9 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use dogwatch_testkit::skip;
-use serde_json::json;
 
-use super::{case, good_turns, refused};
+use super::{case, refused};
 
 #[test]
 fn a_data_directory_that_is_a_file() {
@@ -52,42 +51,6 @@ fn a_data_directory_that_is_not_absolute() {
     command.env("DOGWATCH_HOME", "data");
     let ended = case.start(command).wait();
     refused(&case, &ended, "places", &["DOGWATCH_HOME", "absolute"]);
-}
-
-#[test]
-fn a_second_run_is_refused_and_the_first_one_named() {
-    let here = "here";
-    let case = case();
-    let (arrived, go) = (case.meeting(here), case.meeting("go"));
-    case.script(json!([{"actions": [
-        {"touch": {"path": arrived}},
-        {"wait_for_file": {"path": go, "timeout_ms": 60_000}},
-        {"write": {"path": "made.txt", "content": "made\n"}},
-    ]}]));
-    let first = case.start(case.command(["run", "--json", "do it"]));
-    first.wait_for_file(&arrived);
-    let pid = format!(
-        "another dogwatch process (pid {}) is using this data directory",
-        first.pid()
-    );
-    for args in [
-        &["run", "do it"][..],
-        &["demo"],
-        &["jobs", "retry", "abcdef"],
-        &["jobs", "cancel", "abcdef"],
-    ] {
-        let ended = case.dogwatch(args);
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(
-            ended.err.contains("error[already_running]") && ended.err.contains(&pid),
-            "{ended:?}"
-        );
-    }
-    fs::write(go, "").unwrap();
-    case.expect_success(&first.wait());
-    // The lock went with the process.
-    case.script(good_turns());
-    case.expect_success(&case.run());
 }
 
 #[test]

@@ -44,6 +44,8 @@ impl Done {
         );
         let ended = case.run();
         let finished = case.expect_success(&ended);
+        // Looking needs no server, and one that goes meanwhile would write that down.
+        assert_eq!(case.dogwatch(&["down"]).code, Some(0));
         Self { case, finished }
     }
 

@@ -143,6 +143,8 @@ fn a_signal_drains_and_the_second_stops_now() {
     case.expect_success(&running.wait());
     assert_eq!(server.wait().code, Some(0));
 
+    // A follower that had not seen the end may have brought up another one.
+    assert_eq!(case.dogwatch(&["down"]).code, Some(0));
     std::fs::remove_file(&here).unwrap();
     std::fs::remove_file(&go).unwrap();
     let server = case.start(case.command(["up", "--foreground"]));

@@ -74,7 +74,7 @@ fn a_wrong_token_is_no_runner() {
     let (_server, url) = serve(&case);
     let reader = token(&case, "reader", "read");
     let ended = work(&case, &url, &reader, &["--once"]).wait();
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.code, Some(4), "{ended:?}");
     assert!(ended.err.contains("scope_missing"), "{ended:?}");
     let file = case.meeting("nonsense.token");
     std::fs::write(&file, "dwt_nonsense").unwrap();
