@@ -97,8 +97,7 @@ pub(super) async fn open(
         engine.clone(),
         Caller::local_runner(format!("runner:{machine}")),
     ));
-    let recoverer: Arc<dyn ControlPlane> =
-        Arc::new(InProcess::new(engine.clone(), recoverer()));
+    let recoverer: Arc<dyn ControlPlane> = Arc::new(InProcess::new(engine.clone(), recoverer()));
     let runner = RunnerParts {
         plane,
         recoverer: Some(recoverer),

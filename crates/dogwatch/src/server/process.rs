@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dogwatch_runner::{Mode, Runner, RunnerParts, Stop, Transport, WorkOptions, recover};
-use dogwatch_server::{AllowedHosts, EngineDoor, Limits, Listen, Listening, Metrics, Parts, Server};
+use dogwatch_server::{
+    AllowedHosts, EngineDoor, Limits, Listen, Listening, Metrics, Parts, Server,
+};
 use dogwatch_store::Reads;
 use dogwatch_supervisor::ProcessIdentity;
 use tokio::sync::{oneshot, watch};

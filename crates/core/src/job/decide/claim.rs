@@ -1,7 +1,7 @@
 //! A runner takes a job: the decision first, then the lease at a new epoch.
 
-use super::{approve, expire};
 use super::submit::denial;
+use super::{approve, expire};
 use crate::job::command::ClaimJob;
 use crate::job::event::{DecisionEffect, JobEvent};
 use crate::job::lease::{Lease, LeaseState};

@@ -79,7 +79,13 @@ fn recovered_after(case: &Case) -> Vec<PathBuf> {
     let record = Record::read(&case.home.data());
     let job = record.only_job();
     assert!(
-        matches!(job.state, JobState::Failed { dead_letter: true, .. }),
+        matches!(
+            job.state,
+            JobState::Failed {
+                dead_letter: true,
+                ..
+            }
+        ),
         "{job:?}"
     );
     assert_eq!(job.starts(), 3);

@@ -44,8 +44,6 @@ impl Done {
         );
         let ended = case.run();
         let finished = case.expect_success(&ended);
-        // Looking needs no server, and one that goes meanwhile would write that down.
-        assert_eq!(case.dogwatch(&["down"]).code, Some(0));
         Self { case, finished }
     }
 
@@ -56,6 +54,8 @@ impl Done {
     /// Runs a command that has to leave everything as it is, and to succeed.
     #[track_caller]
     fn looks(&self, args: &[&str]) -> Outcome {
+        // Looking needs no server, and one that goes meanwhile would write that down.
+        assert_eq!(self.case.dogwatch(&["down"]).code, Some(0));
         let roots = [self.case.home.root(), self.case.repo.root()];
         let before = roots.map(tree);
         let outcome = self.dogwatch(args);

@@ -50,17 +50,15 @@ fn one_job_over_tcp_by_each_transport() {
         ]}]));
         let (server, url) = serve(&case);
         let token = token(&case, "runner", "runner,read");
-        let runner = if transport == "auto" {
-            work(&case, &url, &token, &["--once"])
-        } else {
-            work(
-                &case,
-                &url,
-                &token,
-                &["--continuous", "--transport", transport],
-            )
+        let submitted = case.dogwatch(&["run", "--detach", "--json", "do it"]);
+        let line: Value = serde_json::from_str(submitted.out.trim()).expect("a line");
+        let job = line["job_id"].as_str().expect("a job").to_owned();
+        let how: &[&str] = match transport {
+            "auto" => &["--once"],
+            other => &["--continuous", "--transport", other],
         };
-        case.expect_success(&case.run());
+        let runner = work(&case, &url, &token, how);
+        case.expect_success(&case.dogwatch(&["wait", "--json", &job]));
         if transport == "auto" {
             assert_eq!(runner.wait().code, Some(0));
         }
