@@ -1,4 +1,4 @@
-//! Development tasks of the repository: `cargo xtask test`, `cargo xtask ci`, `cargo xtask tidy`.
+//! Development tasks of the repository: `cargo xtask test`, `cargo xtask ci`, `cargo xtask tidy`, `cargo xtask schema`.
 #![expect(
     clippy::print_stdout,
     reason = "what a task found is its output, and stdout is where it goes"
@@ -6,6 +6,7 @@
 
 mod ci;
 mod run;
+mod schema;
 mod test;
 mod tidy;
 mod tools;
@@ -30,6 +31,8 @@ enum Task {
     Ci,
     /// Check what no compiler checks: which crate may use which, and the rules for text.
     Tidy,
+    /// Write what is made from types: schemas, openapi.json, the pages of the codes.
+    Schema,
 }
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&root, &args),
         Task::Ci => ci::run(&root),
         Task::Tidy => tidy::run(&root),
+        Task::Schema => schema::run(&root),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -518,7 +518,7 @@ fn the_committed_schemas_are_the_generated_ones() {
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             committed == generated,
-            "{} is out of date: run the tests once with DOGWATCH_WRITE_SCHEMAS=1",
+            "{} is out of date: run `cargo xtask schema`",
             path.display()
         );
     }

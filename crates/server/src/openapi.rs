@@ -214,7 +214,7 @@ mod tests {
         }
         assert!(
             std::fs::read_to_string(&path).unwrap_or_default() == generated,
-            "{} is out of date: run the tests once with DOGWATCH_WRITE_SCHEMAS=1",
+            "{} is out of date: run `cargo xtask schema`",
             path.display()
         );
     }

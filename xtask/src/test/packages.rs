@@ -16,7 +16,7 @@ struct Needed {
     purpose: &'static str,
 }
 
-const NEEDED: [Needed; 5] = [
+const NEEDED: [Needed; 6] = [
     Needed {
         program: "git",
         package: "git",
@@ -41,6 +41,11 @@ const NEEDED: [Needed; 5] = [
         program: "bwrap",
         package: "bubblewrap",
         purpose: "what doctor says about isolation",
+    },
+    Needed {
+        program: "curl",
+        package: "curl",
+        purpose: "the control API, used from outside",
     },
 ];
 
@@ -123,7 +128,7 @@ mod tests {
         let missing: Vec<&Needed> = NEEDED.iter().collect();
         assert_eq!(
             packages_of(&missing),
-            ["bubblewrap", "git", "procps", "util-linux"]
+            ["bubblewrap", "curl", "git", "procps", "util-linux"]
         );
     }
 }

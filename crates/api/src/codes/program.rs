@@ -51,9 +51,13 @@ codes! {
         "A list was to be filtered by a state that jobs do not have."
         next "Give one of the states that the message names."
     }
-    run_error "A run could not be driven on" {
-        "dogwatch itself failed while it drove a run. What was recorded until then is kept."
-        next "Read the message; the next command recovers the run and goes on with the job."
+    runner_error "The runner could not go on" {
+        "A runner that works for a server met something that no further request would change."
+        next "Mend what the message names and start the runner again; what it had is recovered."
+    }
+    token_unreadable "The file with the token cannot be read" {
+        "The file given as the token's place is missing, or its permissions keep it shut."
+        next "Give the file that has the secret `dogwatch token create` printed."
     }
     recovery "What a dead process left could not be mended" {
         "A former process died in the middle of a run, and putting its evidence in order failed. Nothing was lost and nothing was started."

@@ -31,22 +31,6 @@ codes! {
         "The private clone of the run could not be made or changed."
         next "Look at the message; `dogwatch doctor` checks git and the data directory."
     }
-    snapshot_missing "The work to continue is not on this machine" {
-        "The run was to continue another one, and that one's last snapshot is not in this machine's vault."
-        next "Continue it on the machine that did it, or retry from the base."
-    }
-    output_not_mirrored "Some output is on the runner's machine only" {
-        "What the agent printed could not all be sent to the control plane. The bundle has all of it."
-        next "Nothing: read it from the bundle."
-    }
-    workspace_restored "The workspace was made again" {
-        "The workspace of a parked run was gone, so it was made from its last snapshot."
-        next "Nothing, unless files that git ignores are missed: those are not in a snapshot."
-    }
-    approval_told "The agent was told what was decided" {
-        "A person decided what the agent had asked, and the next turn begins with the answer."
-        next "Nothing."
-    }
     snapshot "The workspace could not be read" {
         "What the agent left could not be turned into a tree. The workspace is kept as it is."
         next "Look at the file that could not be read, then retry."
@@ -114,6 +98,10 @@ codes! {
     snapshot_missing "The last snapshot is not here" {
         "The run was to go on from the snapshot of another, and this machine does not have it."
         next "Retry without going on to start from the base, or retry where that run's project data is."
+    }
+    output_not_mirrored "Some output is on the runner's machine only" {
+        "What the agent printed could not all be sent to the control plane. The bundle has all of it."
+        next "Read it from the bundle: `dogwatch logs` without `-f`."
     }
     workspace_restored "The workspace was made again" {
         "The workspace of a parked run was gone and was made again from its last snapshot. Ignored files that were in no snapshot are not there."

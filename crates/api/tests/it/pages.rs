@@ -24,7 +24,7 @@ fn the_committed_pages_are_the_generated_ones_and_none_is_left_over() {
         .collect();
     assert!(
         stale.is_empty(),
-        "pages of {} are out of date: run the tests once with DOGWATCH_WRITE_SCHEMAS=1: {stale:?}",
+        "pages of {} are out of date: run `cargo xtask schema`: {stale:?}",
         directory.display()
     );
     let left_over: Vec<String> = names(&directory)

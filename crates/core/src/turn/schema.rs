@@ -40,7 +40,7 @@ mod tests {
             assert_eq!(
                 std::fs::read_to_string(&path).unwrap_or_default(),
                 generated,
-                "{} is out of date: run the tests once with DOGWATCH_WRITE_SCHEMAS=1",
+                "{} is out of date: run `cargo xtask schema`",
                 path.display()
             );
         }

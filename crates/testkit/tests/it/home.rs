@@ -28,6 +28,7 @@ fn a_command_sees_only_its_home() {
         names,
         [
             "DOGWATCH_HOME",
+            "DOGWATCH_IDLE_MS",
             "GIT_CONFIG_NOSYSTEM",
             "HOME",
             "LC_ALL",
