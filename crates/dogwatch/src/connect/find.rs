@@ -62,7 +62,8 @@ pub(crate) fn connect_living(context: &Context) -> Result<Option<Connection>, Cl
         .transpose()
 }
 
-fn elsewhere() -> Result<Option<Connection>, CliError> {
+/// The control plane that the environment names, if it names one.
+pub(crate) fn elsewhere() -> Result<Option<Connection>, CliError> {
     let Some(target) = std::env::var_os(ENDPOINT) else {
         return Ok(None);
     };

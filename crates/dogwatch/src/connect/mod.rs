@@ -9,7 +9,7 @@ use dogwatch_api::{ControlPlane, JobRef};
 use dogwatch_client::Client;
 use dogwatch_core::ids::JobId;
 
-pub(crate) use find::{connect, connect_living};
+pub(crate) use find::{connect, connect_living, elsewhere};
 pub(crate) use start::start_to_stay;
 
 use crate::error::CliError;

@@ -1,14 +1,16 @@
 //! `dogwatch jobs list` and `dogwatch jobs show`.
 
 use clap::Args;
+use dogwatch_api::{JobView, ListJobs};
 use dogwatch_core::Clock;
 use dogwatch_core::job::{Job, JobState, JobStatus};
-use dogwatch_store::{JobFilter, Page};
+use dogwatch_store::{JobFilter, Page, PageRequest};
 use dogwatch_supervisor::os::clock::SystemClock;
 
 use super::lines::{line, print_failure, run_line};
 use super::page::PageArgs;
 use super::readings::Readings;
+use crate::connect::{Connection, block_on, elsewhere};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -40,15 +42,39 @@ pub(in crate::commands) fn list_jobs(
     } else {
         "no job is in such a state"
     };
-    let page = match Readings::open_if_any(context)? {
-        Some(readings) => readings.jobs(filter, args.page.request())?,
-        None => Page {
-            items: Vec::new(),
-            next_cursor: None,
+    let page = match elsewhere()? {
+        Some(connection) => block_on(listed(connection, filter, args.page.request()))?,
+        None => match Readings::open_if_any(context)? {
+            Some(readings) => readings.jobs(filter, args.page.request())?,
+            None => Page {
+                items: Vec::new(),
+                next_cursor: None,
+            },
         },
     };
     PageArgs::print(&page, context.json, nothing, print_jobs);
     Ok(Exit::Success)
+}
+
+/// The same of a server somewhere else.
+async fn listed(
+    connection: Connection,
+    filter: JobFilter,
+    page: PageRequest,
+) -> Result<Page<JobView>, CliError> {
+    let page = connection
+        .plane()
+        .list_jobs(ListJobs {
+            project: filter.project,
+            statuses: filter.statuses,
+            limit: Some(page.limit),
+            cursor: page.cursor,
+        })
+        .await?;
+    Ok(Page {
+        items: page.items,
+        next_cursor: page.next_cursor,
+    })
 }
 
 fn statuses(names: &[String]) -> Result<Vec<JobStatus>, CliError> {
@@ -62,10 +88,10 @@ fn statuses(names: &[String]) -> Result<Vec<JobStatus>, CliError> {
     names.iter().map(parse).collect()
 }
 
-fn print_jobs(jobs: &[Job]) {
+fn print_jobs(jobs: &[JobView]) {
     let now = SystemClock.now();
     let mut table = Table::new(&["JOB", "STATUS", "RUNS", "AGE", "AGENT", "TASK"]);
-    for job in jobs {
+    for JobView { job, .. } in jobs {
         table.row(vec![
             job.id.short(),
             job.state.status().to_string(),
@@ -80,16 +106,26 @@ fn print_jobs(jobs: &[Job]) {
 
 /// Shows a job with its runs.
 pub(in crate::commands) fn show_job(context: &Context, text: &str) -> Result<Exit, CliError> {
-    let job = Readings::open(context)?.job_named(text)?;
+    let view = match elsewhere()? {
+        Some(connection) => block_on(async {
+            let id = connection.job_named(text).await?;
+            Ok(connection.plane().job(id).await?)
+        })?,
+        None => {
+            let readings = Readings::open(context)?;
+            readings.view(readings.job_named(text)?)?
+        }
+    };
     if context.json {
-        print_json(&job);
+        print_json(&view);
     } else {
-        print_job(&job);
+        print_job(&view);
     }
     Ok(Exit::Success)
 }
 
-fn print_job(job: &Job) {
+fn print_job(view: &JobView) {
+    let JobView { job, queue } = view;
     print(&format!("{}  {}", job.state.status(), job.id));
     line("task", &job.title);
     if let Some(failure) = job.state.failure() {
@@ -102,6 +138,12 @@ fn print_job(job: &Job) {
             "cancelling",
             &format!("since {}: {}", cancel.at, cancel.reason),
         );
+    }
+    if let Some(reason) = queue.waiting_reason {
+        line("waiting", &name(&reason));
+    }
+    if job.deadline.is_some() || job.not_before.is_some() {
+        line("sla", &name(&queue.sla_state));
     }
     line(
         "attempts",
@@ -136,6 +178,14 @@ fn print_job(job: &Job) {
     for run in &job.runs {
         line("run", &run_line(run));
     }
+}
+
+/// The name of a state as it stands in JSON.
+fn name(state: &impl serde::Serialize) -> String {
+    serde_json::to_value(state)
+        .ok()
+        .and_then(|value| value.as_str().map(|text| text.replace('_', " ")))
+        .unwrap_or_default()
 }
 
 /// Why a job stands where it does, for the states that have a reason and no failure.

@@ -1,11 +1,14 @@
 //! The store, opened to look.
 
-use dogwatch_api::{JobRef, RunDetail};
-use dogwatch_core::ids::{JobId, RunId};
+use dogwatch_api::{JobRef, JobView, RunDetail, SyncRunner};
+use dogwatch_core::Clock;
+use dogwatch_core::ids::{JobId, MachineId, RunId};
 use dogwatch_core::job::Job;
+use dogwatch_core::queue::{self, Offer};
 use dogwatch_engine::reading;
 use dogwatch_store::{JobFilter, Page, PageRequest, Reads, RunFilter, StoreError};
 use dogwatch_store_sqlite::SqliteReader;
+use dogwatch_supervisor::os::clock::SystemClock;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::context::Context;
@@ -37,13 +40,41 @@ impl Readings {
         }
     }
 
-    /// A page of jobs, newest first.
+    /// A page of jobs, newest first, with what the queue says of each.
     pub(in crate::commands) fn jobs(
         &self,
         filter: JobFilter,
         page: PageRequest,
-    ) -> Result<Page<Job>, CliError> {
-        self.ask(self.store.jobs(filter, page))
+    ) -> Result<Page<JobView>, CliError> {
+        let page = self.ask(self.store.jobs(filter, page))?;
+        let offers = self.offers()?;
+        Ok(Page {
+            items: page
+                .items
+                .into_iter()
+                .map(|job| viewed(job, &offers))
+                .collect(),
+            next_cursor: page.next_cursor,
+        })
+    }
+
+    /// A job with what the queue says of it.
+    pub(in crate::commands) fn view(&self, job: Job) -> Result<JobView, CliError> {
+        Ok(viewed(job, &self.offers()?))
+    }
+
+    /// What the runners that are known have to offer. Where none is, the server that the next command starts takes anything.
+    fn offers(&self) -> Result<Vec<Offer>, CliError> {
+        let mut offers: Vec<Offer> = self
+            .ask(self.store.runners())?
+            .iter()
+            .filter_map(|runner| serde_json::from_slice::<SyncRunner>(&runner.bytes).ok())
+            .map(|runner| runner.offer)
+            .collect();
+        if offers.is_empty() {
+            offers.push(Offer::anything(MachineId::from_uuid(uuid::Uuid::nil())));
+        }
+        Ok(offers)
     }
 
     /// A page of runs, newest first.
@@ -113,6 +144,11 @@ impl Readings {
             CliError::from_error(error.code(), &error).next(next)
         })
     }
+}
+
+fn viewed(job: Job, offers: &[Offer]) -> JobView {
+    let queue = queue::view(&job, SystemClock.now(), offers);
+    JobView { job, queue }
 }
 
 /// An index knows the id and the table does not: the projections are out of step.

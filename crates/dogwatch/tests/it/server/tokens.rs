@@ -26,6 +26,9 @@ fn a_token_is_shown_once_listed_without_its_secret_and_revoked() {
         case.start(command).wait()
     };
     assert_eq!(as_ci(&["approvals", "list"]).code, Some(0));
+    let jobs = as_ci(&["jobs", "list", "--json"]);
+    assert_eq!(jobs.code, Some(0), "{jobs:?}");
+    assert!(jobs.out.contains("next_cursor"), "{jobs:?}");
     let refused = as_ci(&["token", "list"]);
     assert_eq!(refused.code, Some(4), "{refused:?}");
     assert!(refused.err.contains("scope_missing"), "{refused:?}");
