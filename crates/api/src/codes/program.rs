@@ -51,6 +51,10 @@ codes! {
         "A list was to be filtered by a state that jobs do not have."
         next "Give one of the states that the message names."
     }
+    wait_timeout "The job was not over in time" {
+        "`dogwatch wait --timeout` gave up. The job goes on; the message says in which phase its run is."
+        next "Wait longer, or look with `dogwatch why`."
+    }
     runner_error "The runner could not go on" {
         "A runner that works for a server met something that no further request would change."
         next "Mend what the message names and start the runner again; what it had is recovered."

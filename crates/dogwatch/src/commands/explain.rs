@@ -17,7 +17,7 @@ use crate::output::{Table, print, print_json};
   dogwatch explain --json path_forbidden
   dogwatch explain")]
 pub(crate) struct ExplainArgs {
-    /// The code, as it stands in a message: error[CODE]. Without it all codes are listed.
+    /// The code, as it stands in a message: `error[CODE]`. Without it all codes are listed.
     code: Option<String>,
 }
 

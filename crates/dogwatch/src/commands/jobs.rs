@@ -122,7 +122,9 @@ async fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, CliError> {
     let mended = connection.mended(id);
     if !args.goes_on() && (moves || (mended && job.state.status() == JobStatus::Succeeded)) {
         note(&format!("{id} is {} already", job.state.status()));
-        return Ok(follow_to_the_end(context, &connection, id).await?.exit);
+        return Ok(follow_to_the_end(context, &connection, id, None)
+            .await?
+            .exit);
     }
     let retried = plane
         .retry(RetryJob {
@@ -143,9 +145,11 @@ async fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, CliError> {
         }
         return Ok(Exit::Success);
     }
-    Ok(follow_to_the_end(context, &connection, retried.job_id)
-        .await?
-        .exit)
+    Ok(
+        follow_to_the_end(context, &connection, retried.job_id, None)
+            .await?
+            .exit,
+    )
 }
 
 fn note(text: &str) {

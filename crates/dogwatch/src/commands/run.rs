@@ -1,6 +1,7 @@
 //! `dogwatch run`: a task, from the words to the bundle.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use dogwatch_api::Submit;
@@ -297,7 +298,7 @@ async fn submit_and_follow(
     if args.detach {
         return Ok(detached(context, job));
     }
-    follow_to_the_end(context, &connection, job).await
+    follow_to_the_end(context, &connection, job, None).await
 }
 
 /// Says how to come back to a job that nobody watches.
@@ -322,6 +323,7 @@ pub(super) async fn follow_to_the_end(
     context: &Context,
     connection: &Connection,
     job: JobId,
+    limit: Option<Duration>,
 ) -> Result<Ran, CliError> {
     let followed = {
         // The live line goes before the summary comes.
@@ -330,7 +332,7 @@ pub(super) async fn follow_to_the_end(
         } else {
             Box::new(TerminalView::new())
         };
-        follow(context, connection, job, &mut *view).await?
+        follow(context, connection, job, limit, &mut *view).await?
     };
     Ok(match followed {
         Followed::Finished(finished) => {
@@ -350,6 +352,16 @@ pub(super) async fn follow_to_the_end(
             exit: summary::not_run(context, &job),
             finished: None,
         },
+        Followed::NotInTime(whereabouts) => {
+            return Err(CliError::new(
+                "wait_timeout",
+                format!("{job} is not over yet ({whereabouts})"),
+            )
+            .next(format!(
+                "wait longer, or look with `dogwatch why {}`",
+                job.short()
+            )));
+        }
         Followed::Left => {
             if context.json {
                 print_json_line(&json!({ "type": "left", "job_id": job }));

@@ -37,15 +37,19 @@ pub(crate) enum Followed {
     NotRun(Box<Job>),
     /// A person does not want to watch any more; the job goes on.
     Left,
+    /// It was not over in time; it goes on. Where it is, for a person.
+    NotInTime(String),
 }
 
-/// Follows a job.
+/// Follows a job, for no longer than `limit` where there is one.
 pub(crate) async fn follow(
     context: &Context,
     connection: &Connection,
     job: JobId,
+    limit: Option<Duration>,
     view: &mut dyn View,
 ) -> Result<Followed, CliError> {
+    let end = limit.map(|limit| Instant::now() + limit);
     let mut interrupts =
         Interrupts::new().map_err(|error| CliError::new("signals", error.to_string()))?;
     let mut follower = Follower {
@@ -54,11 +58,13 @@ pub(crate) async fn follow(
         job,
         runs: Vec::new(),
         over_since: None,
+        status: None,
         restarts: 0,
     };
     loop {
         let wish = tokio::select! {
             wish = interrupts.next() => wish,
+            () = reached(end) => return Ok(Followed::NotInTime(follower.whereabouts())),
             looked = follower.look(view) => match looked? {
                 Some(followed) => return Ok(followed),
                 None => continue,
@@ -91,6 +97,7 @@ struct Follower<'a> {
     job: JobId,
     runs: Vec<Shown>,
     over_since: Option<Instant>,
+    status: Option<JobStatus>,
     restarts: u32,
 }
 
@@ -106,6 +113,7 @@ impl Follower<'_> {
             Err(problem) => return Err(problem.into()),
         };
         view.job(&job);
+        self.status = Some(job.state.status());
         if is_over(&job) && self.nothing_follows(&job) {
             return self.end(job).await.map(Some);
         }
@@ -150,6 +158,20 @@ impl Follower<'_> {
             }
         }
         Ok(job)
+    }
+
+    /// Where the job was last seen: phase and checkpoint of its run, or its own state.
+    fn whereabouts(&self) -> String {
+        match self.runs.last() {
+            Some(shown) => format!(
+                "phase={}, checkpoint={}",
+                shown.state.phase, shown.state.checkpoint
+            ),
+            None => self.status.map_or_else(
+                || "not seen yet".to_owned(),
+                |status| format!("state={status}"),
+            ),
+        }
     }
 
     /// Whether the clean-up is done too, or has taken long enough.
@@ -238,6 +260,13 @@ async fn show_output(plane: &dyn ControlPlane, run: RunId, turn: u32, view: &mut
     };
     if let Ok(piece) = plane.read_output(request).await {
         view.printed(&String::from_utf8_lossy(&piece.bytes));
+    }
+}
+
+async fn reached(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
     }
 }
 

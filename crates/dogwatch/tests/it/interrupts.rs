@@ -51,6 +51,14 @@ fn once_stops_watching_and_the_run_goes_on() {
     let ended = running.wait();
     assert_eq!(ended.code, Some(2), "{ended:?}");
     assert!(ended.err.contains("dogwatch wait"), "{ended:?}");
+    let jobs = case.dogwatch(&["jobs", "list", "--json"]);
+    let jobs: serde_json::Value = serde_json::from_str(&jobs.out).unwrap();
+    let job = jobs["items"][0]["id"].as_str().expect("a job");
+    case.dogwatch(&["wait", "--timeout", "1", job])
+        .expect_refusal(
+            "wait_timeout",
+            &["phase=turn_executing", "checkpoint=Turn 1"],
+        );
     let left: serde_json::Value =
         serde_json::from_str(ended.out.lines().last().unwrap_or_default()).unwrap();
     assert_eq!(left["type"], "left", "{ended:?}");
