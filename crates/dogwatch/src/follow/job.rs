@@ -6,7 +6,7 @@ use std::time::Duration;
 use dogwatch_api::{CancelJob, ControlPlane, OutputStream, Problem, ReadOutput};
 use dogwatch_core::event::Envelope;
 use dogwatch_core::ids::{JobId, RunId};
-use dogwatch_core::job::{CleanupState, Job, JobStatus};
+use dogwatch_core::job::{CleanupState, Job, JobState, JobStatus};
 use dogwatch_core::run::{RunEvent, RunState};
 use tokio::time::{Instant, sleep};
 
@@ -272,12 +272,12 @@ async fn reached(end: Option<Instant>) {
 
 /// Whether nothing happens to a job any more without a person.
 fn is_over(job: &Job) -> bool {
-    let status = job.state.status();
-    status.is_terminal()
-        || matches!(
-            status,
-            JobStatus::Blocked | JobStatus::AwaitingApproval | JobStatus::Parked
-        )
+    match &job.state {
+        // What it waited for is there, and its machine is about to take it up again.
+        JobState::Parked { due, .. } => !due,
+        JobState::Blocked { .. } | JobState::AwaitingApproval { .. } => true,
+        state => state.status().is_terminal(),
+    }
 }
 
 fn say(line: &str) {

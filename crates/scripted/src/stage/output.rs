@@ -11,7 +11,8 @@ const PIECE: usize = 64 * 1024;
 impl Stage<'_> {
     pub(super) fn print(&mut self, text: &str, stream: Stream) -> Result<(), ActionError> {
         let out = self.stream(stream);
-        writeln!(out, "{text}")
+        // In one piece: standard error is not buffered, and a line end of its own could come after what the other stream says next.
+        out.write_all(format!("{text}\n").as_bytes())
             .and_then(|()| out.flush())
             .map_err(ActionError::Print)
     }

@@ -32,7 +32,8 @@ pub(super) fn decide(
             Ok(events)
         }
         JobStatus::Parked => {
-            let mut events: Vec<_> = closing(job, abandoned(&reason, now)).into_iter().collect();
+            let mut events = supersede(job, None, "the job was cancelled");
+            events.extend(closing(job, abandoned(&reason, now)));
             events.push(JobEvent::Cancelled { reason });
             Ok(events)
         }
