@@ -121,7 +121,7 @@ async fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, CliError> {
     // A server that had to mend things first may have brought the job to its end or on its way: there is nothing left to ask for.
     let mended = connection.mended(id);
     if !args.goes_on() && (moves || (mended && job.state.status() == JobStatus::Succeeded)) {
-        note(&format!("{id} is {} already", job.state.status()));
+        reading::note(&format!("{id} is {} already", job.state.status()));
         return Ok(follow_to_the_end(context, &connection, id, None)
             .await?
             .exit);
@@ -150,9 +150,4 @@ async fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, CliError> {
             .await?
             .exit,
     )
-}
-
-fn note(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "note: {text}");
 }

@@ -16,13 +16,14 @@ use dogwatch_workspace::{Checkout, CheckoutError, ObjectId, link};
 
 use serde_json::json;
 
+use super::reading::note;
 use super::summary;
 use crate::connect::{Connection, block_on, connect};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::{Finished, Followed, LineView, TerminalView, View, follow};
-use crate::output::{plain, print, print_json_line};
+use crate::output::{print, print_json_line};
 
 /// The topic of jobs that were submitted here.
 const TOPIC: &str = "task";
@@ -126,8 +127,8 @@ pub(super) struct Ran {
 /// Runs a task to its end and prints how it went.
 pub(super) fn run_task(context: &Context, args: RunArgs) -> Result<Ran, CliError> {
     let sound = examine(context, &args)?;
-    for note in &sound.notes {
-        say(note);
+    for text in &sound.notes {
+        note(text);
     }
     block_on(submit_and_follow(context, &args, sound))
 }
@@ -419,9 +420,4 @@ async fn submit(
         })
         .await?;
     Ok(submitted.job_id)
-}
-
-fn say(note: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "note: {}", plain(note));
 }

@@ -12,7 +12,7 @@ use crate::connect::{block_on, connect};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Table, age, print, print_json};
+use crate::output::{Table, age, print, print_json, say};
 
 /// Create, list and revoke tokens.
 #[derive(Debug, Subcommand)]
@@ -90,7 +90,7 @@ async fn create(
         print_json(&created);
     } else {
         print(&created.secret);
-        note(&format!(
+        say(&format!(
             "{} is made; its secret above is shown this once and stored nowhere",
             created.token.id
         ));
@@ -183,9 +183,4 @@ async fn ending_in(plane: &dyn ControlPlane, text: &str) -> Result<TokenId, CliE
         )
         .next("give more of it")),
     }
-}
-
-fn note(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -1,6 +1,5 @@
 //! `dogwatch up`, `down`, `status`, and the server that a command starts by itself.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use crate::connect::{block_on, connect_living, start_to_stay};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{print, print_json};
+use crate::output::{print, print_json, say};
 use crate::server::{Announce, Announcement, Endpoint, ServeOptions, announce_line, serve};
 
 /// How long a server that a command started stays when nothing is left to do.
@@ -153,11 +152,9 @@ fn end(endpoint: &Endpoint, context: &Context, now: bool) -> Result<(), CliError
     while endpoint.is_alive()? {
         if !told && asked.elapsed() > Duration::from_secs(2) {
             told = true;
-            let _ = writeln!(
-                std::io::stderr().lock(),
-                "waiting for what runs to come to its end; `dogwatch down --now` stops it"
-            );
+            say("waiting for what runs to come to its end; `dogwatch down --now` stops it");
         }
+        // SLEEP: between two looks at the process.
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(())

@@ -12,6 +12,7 @@ use super::start::{Started, Stay, start};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::output::say;
 use crate::server::Endpoint;
 
 /// A control plane somewhere else, as `unix:PATH` or a URL.
@@ -113,9 +114,4 @@ pub(crate) fn client(target: Target, token: &str) -> Result<Client, CliError> {
     };
     let token = Token::new(token).map_err(refused)?;
     Client::new(&target, token).map_err(refused)
-}
-
-fn say(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

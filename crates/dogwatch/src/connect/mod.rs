@@ -47,10 +47,13 @@ impl Connection {
 
 /// Runs what talks to the control plane.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| CliError::new("runtime", error.to_string()))?
-        .block_on(work)
+        .map_err(|error| CliError::new("runtime", error.to_string()))?;
+    let done = runtime.block_on(work);
+    // A command that gave up on a server must not wait for the thread that still listens to it.
+    runtime.shutdown_background();
+    done
 }

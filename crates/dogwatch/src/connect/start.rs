@@ -10,6 +10,7 @@ use dogwatch_config::ENVIRONMENT_PREFIX;
 
 use crate::context::Context;
 use crate::error::CliError;
+use crate::output::say;
 use crate::server::{Announcement, RecoveredJob, logs_directory};
 
 /// How long a server may take until it answers. It may have to keep what a dead runner left behind first.
@@ -52,11 +53,6 @@ pub(crate) async fn start_to_stay(context: &Context) -> Result<(), CliError> {
         // It is there.
         Started::Taken(_) => super::connect(context).await.map(|_| ()),
     }
-}
-
-fn say(line: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Starts it and waits until it answers or says why it does not.

@@ -1,6 +1,5 @@
 //! Following one job until it is over, or waits for a person.
 
-use std::io::Write;
 use std::time::Duration;
 
 use dogwatch_api::{CancelJob, ControlPlane, OutputStream, Problem, ReadOutput};
@@ -16,6 +15,7 @@ use super::view::View;
 use crate::connect::{Connection, connect};
 use crate::context::Context;
 use crate::error::CliError;
+use crate::output::say;
 
 /// How long between two looks. A look is a request over a socket of this machine and a few rows.
 const LOOK: Duration = Duration::from_millis(100);
@@ -278,8 +278,4 @@ fn is_over(job: &Job) -> bool {
         JobState::Blocked { .. } | JobState::AwaitingApproval { .. } => true,
         state => state.status().is_terminal(),
     }
-}
-
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

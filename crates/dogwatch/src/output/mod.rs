@@ -4,4 +4,4 @@ mod table;
 mod text;
 
 pub(crate) use table::Table;
-pub(crate) use text::{age, duration, plain, print, print_bytes, print_json, print_json_line};
+pub(crate) use text::{age, duration, plain, print, print_bytes, print_json, print_json_line, say};

@@ -38,6 +38,12 @@ pub(crate) fn print(line: &str) {
     finish(writeln!(io::stdout().lock(), "{line}"));
 }
 
+/// Says a line to a person, beside the data.
+pub(crate) fn say(line: &str) {
+    // Nobody is left to tell when standard error is gone.
+    let _ = writeln!(io::stderr().lock(), "{}", plain(line));
+}
+
 /// Prints raw bytes, for patches and logs that go into a file or a pipe.
 pub(crate) fn print_bytes(bytes: &[u8]) {
     let mut stdout = io::stdout().lock();

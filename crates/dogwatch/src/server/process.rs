@@ -24,7 +24,7 @@ use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::oplog;
-use crate::output::print;
+use crate::output::{print, say};
 
 /// The version of the endpoint file.
 const ENDPOINT_SCHEMA: u32 = 1;
@@ -267,10 +267,6 @@ pub(crate) fn announce_line(announcement: &Announcement) {
     let line = serde_json::to_string(announcement).unwrap_or_default();
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
-}
-
-fn say(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,7 +1,5 @@
 //! Lines of what people read about a job or a run.
 
-use std::io::Write;
-
 use dogwatch_bundle::{BundleReader, BundleState, ReadError};
 use dogwatch_core::failure::Failure;
 use dogwatch_core::job::RunHeader;
@@ -63,6 +61,5 @@ pub(in crate::commands) fn warning(text: &str) {
 }
 
 fn say(kind: &str, text: &str) {
-    // Nobody is left to tell when standard error is gone.
-    let _ = writeln!(std::io::stderr().lock(), "{kind}: {}", plain(text));
+    crate::output::say(&format!("{kind}: {text}"));
 }
