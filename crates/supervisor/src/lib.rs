@@ -8,6 +8,7 @@
 //! is written only once none is left. In a PID namespace the kernel guarantees that; without one the shim adopts orphans and kills until
 //! it has no children. Processes outside a namespace of ours are signalled only by pid and start time.
 
+pub mod containment;
 pub mod control;
 pub mod env;
 mod identity;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use dogwatch_core::limits::Limits;
 use serde::{Deserialize, Serialize};
 
+use crate::containment::View;
 use crate::text::RawText;
 
 /// The version of [`ShimSpec`] this build writes and accepts.
@@ -64,6 +65,8 @@ pub struct ShimSpec {
     pub rung: WantedRung,
     /// The instant on CLOCK_BOOTTIME at which the tree dies unless a later one arrives.
     pub deadline_boottime_ns: Option<u64>,
+    /// What the command may see and write; nothing means everything its user may.
+    pub view: Option<View>,
 }
 
 /// A spec the shim does not act on.
@@ -140,6 +143,7 @@ impl ShimSpec {
             output_cap: limits.output_bytes,
             rung: WantedRung::Auto,
             deadline_boottime_ns: None,
+            view: None,
         }
     }
 
@@ -221,6 +225,7 @@ mod tests {
             output_cap: 0,
             rung: WantedRung::Auto,
             deadline_boottime_ns: None,
+            view: None,
         }
     }
 

@@ -20,13 +20,42 @@ pub const CONTRACT_SCHEMA: u32 = 1;
 /// The longest task.
 pub const MAX_TASK_BYTES: usize = 256 * 1024;
 
-/// How far a run is kept apart from the machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How far a run is kept apart from the machine, from the least to the most.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Containment {
     /// Not at all: its own process tree and a private clone, nothing more.
     #[default]
     None,
+    /// A view of the machine of its own, in which only its workspace, its home and its temporary directories can be written; but as root
+    /// without capabilities, or without one of the second layers.
+    Reduced,
+    /// The same as an ordinary user in namespaces of its own, with every layer this build knows.
+    Full,
+}
+
+impl Containment {
+    /// The name used in contracts and on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Reduced => "reduced",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// How often a job is tried, as a person writes it.

@@ -135,6 +135,7 @@ mod tests {
             output_cap: 0,
             rung: WantedRung::Auto,
             deadline_boottime_ns: None,
+            view: None,
         };
         Clocks::start(&spec, now)
     }

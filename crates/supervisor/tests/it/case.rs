@@ -139,6 +139,7 @@ impl Case {
             output_cap: 1 << 20,
             rung: setting.wanted(),
             deadline_boottime_ns: None,
+            view: None,
         };
         Self {
             setting,
