@@ -9,11 +9,11 @@ use crate::problem::Problem;
 use crate::requests::{
     AppendEvents, AppendOutput, Appended, ApprovalPage, ApprovalView, BundleFiles, CancelJob,
     Claim, Claimed, CleanUpRun, CompleteRun, CreateToken, CreatedToken, DecideApproval,
-    DeclareBundle, EventPage, Heartbeat, HeartbeatReply, JobPage, JobRef, JobView, ListApprovals,
-    ListEvents, ListJobs, ListRuns, OutputAppended, OutputList, OutputPiece, ParkRun, PostMessage,
-    ReadOutput, Recovered, ReleaseJob, RequestApproval, Retried, RetryJob, RevokeLease, RunDetail,
-    RunPage, RunnerList, StartRun, Started, Submit, Submitted, SyncRunner, Synced, TokenList,
-    TokenView, Why,
+    DeclareBundle, EventPage, Heartbeat, HeartbeatReply, JobPage, JobRef, JobView, JudgeRun,
+    LandRun, ListApprovals, ListEvents, ListJobs, ListRuns, OutputAppended, OutputList,
+    OutputPiece, ParkRun, PostMessage, ReadOutput, Recovered, ReleaseJob, RequestApproval, Retried,
+    RetryJob, RevokeLease, RunDetail, RunPage, RunnerList, StartRun, Started, Submit, Submitted,
+    SyncRunner, Synced, TokenList, TokenView, Why,
 };
 use crate::wakeups::Wakeups;
 
@@ -68,7 +68,12 @@ pub trait ControlPlane: Send + Sync {
     async fn request_approval(&self, request: RequestApproval) -> Result<ApprovalView, Problem>;
     /// Decides. Errors: `approval_not_found`, `approval_not_pending`, `approval_self`.
     async fn decide_approval(&self, request: DecideApproval) -> Result<ApprovalView, Problem>;
-    /// An approval. Errors: `approval_not_found`.
+    /// Records what a person says about a closed run; saying it again changes nothing. Errors: `run_not_found`, `run_not_closed`,
+    /// `evidence_incomplete`, `evidence_changed`, `not_promotable`, `already_landed`, `policy_denied`.
+    async fn judge_run(&self, request: JudgeRun) -> Result<RunDetail, Problem>;
+    /// Records where the change of a promoted run is. Errors: `not_promoted`, `already_landed`, `evidence_changed`.
+    async fn land_run(&self, request: LandRun) -> Result<RunDetail, Problem>;
+    /// Shows an approval. Errors: `approval_not_found`.
     async fn approval(&self, id: ApprovalId) -> Result<ApprovalView, Problem>;
     /// Approvals, newest first.
     async fn list_approvals(&self, request: ListApprovals) -> Result<ApprovalPage, Problem>;

@@ -7,10 +7,10 @@ use dogwatch_api::{
     AppendEvents, AppendOutput, Appended, ApprovalPage, ApprovalView, BundleFiles, CancelJob,
     Claim, Claimed, CleanUpRun, CompleteRun, ControlPlane, CreateToken, CreatedToken,
     DecideApproval, DeclareBundle, EventPage, Heartbeat, HeartbeatReply, JobPage, JobRef, JobView,
-    ListApprovals, ListEvents, ListJobs, ListRuns, OutputAppended, OutputList, OutputPiece,
-    ParkRun, PostMessage, Problem, ProblemCode, ReadOutput, Recovered, ReleaseJob, RequestApproval,
-    Retried, RetryJob, RevokeLease, RunDetail, RunPage, RunnerList, StartRun, Started, Submit,
-    Submitted, SyncRunner, Synced, TokenList, TokenView, Wakeups, Why,
+    JudgeRun, LandRun, ListApprovals, ListEvents, ListJobs, ListRuns, OutputAppended, OutputList,
+    OutputPiece, ParkRun, PostMessage, Problem, ProblemCode, ReadOutput, Recovered, ReleaseJob,
+    RequestApproval, Retried, RetryJob, RevokeLease, RunDetail, RunPage, RunVerdict, RunnerList,
+    StartRun, Started, Submit, Submitted, SyncRunner, Synced, TokenList, TokenView, Wakeups, Why,
 };
 use dogwatch_core::Sha256Digest;
 use dogwatch_core::ids::{ApprovalId, JobId, MachineId, RunId, TokenId};
@@ -162,6 +162,26 @@ impl ControlPlane for Client {
     async fn decide_approval(&self, request: DecideApproval) -> Result<ApprovalView, Problem> {
         let path = format!("v1/approvals/{}/decide", request.approval);
         let call = Call::post(path, &request, Twice::Another)?;
+        self.connection.document(call).await
+    }
+
+    async fn judge_run(&self, request: JudgeRun) -> Result<RunDetail, Problem> {
+        let verb = match request.verdict {
+            RunVerdict::Promote => "promote",
+            RunVerdict::Reject => "reject",
+        };
+        let path = format!("v1/runs/{}/{verb}", request.run);
+        let body = serde_json::json!({
+            "run": request.run, "manifest": request.manifest, "reason": request.reason,
+        });
+        self.connection
+            .document(Call::post(path, &body, Twice::Same)?)
+            .await
+    }
+
+    async fn land_run(&self, request: LandRun) -> Result<RunDetail, Problem> {
+        let path = format!("v1/runs/{}/landed", request.run);
+        let call = Call::post(path, &request, Twice::Same)?;
         self.connection.document(call).await
     }
 

@@ -7,10 +7,10 @@ use dogwatch_api::{
     AppendEvents, AppendOutput, Appended, ApprovalPage, ApprovalView, BundleFiles, Caller,
     CancelJob, Claim, Claimed, CleanUpRun, CompleteRun, ControlPlane, CreateToken, CreatedToken,
     DecideApproval, DeclareBundle, EventPage, Heartbeat, HeartbeatReply, JobPage, JobRef, JobView,
-    ListApprovals, ListEvents, ListJobs, ListRuns, OutputAppended, OutputList, OutputPiece,
-    ParkRun, PostMessage, Problem, ReadOutput, Recovered, ReleaseJob, RequestApproval, Retried,
-    RetryJob, RevokeLease, RunDetail, RunPage, RunnerList, StartRun, Started, Submit, Submitted,
-    SyncRunner, Synced, TokenList, TokenView, Wakeups, Why,
+    JudgeRun, LandRun, ListApprovals, ListEvents, ListJobs, ListRuns, OutputAppended, OutputList,
+    OutputPiece, ParkRun, PostMessage, Problem, ReadOutput, Recovered, ReleaseJob, RequestApproval,
+    Retried, RetryJob, RevokeLease, RunDetail, RunPage, RunnerList, StartRun, Started, Submit,
+    Submitted, SyncRunner, Synced, TokenList, TokenView, Wakeups, Why,
 };
 use dogwatch_core::Sha256Digest;
 use dogwatch_core::ids::{ApprovalId, JobId, MachineId, RunId, TokenId};
@@ -122,6 +122,12 @@ impl ControlPlane for InProcess {
     }
     async fn decide_approval(&self, request: DecideApproval) -> Result<ApprovalView, Problem> {
         self.engine.decide_approval(&self.caller, request).await
+    }
+    async fn judge_run(&self, request: JudgeRun) -> Result<RunDetail, Problem> {
+        self.engine.judge_run(&self.caller, request).await
+    }
+    async fn land_run(&self, request: LandRun) -> Result<RunDetail, Problem> {
+        self.engine.land_run(&self.caller, request).await
     }
     async fn approval(&self, id: ApprovalId) -> Result<ApprovalView, Problem> {
         self.engine.approval(&self.caller, id).await

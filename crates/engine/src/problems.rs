@@ -136,6 +136,30 @@ fn from_refusal(refusal: &Refusal) -> (ProblemCode, &'static str) {
             ProblemCode::Conflict,
             "look at where the job stands with `dogwatch jobs show`",
         ),
+        Refusal::RunNotClosed => (
+            ProblemCode::Conflict,
+            "wait until it is over: `dogwatch wait`",
+        ),
+        Refusal::EvidenceIncomplete => (
+            ProblemCode::Conflict,
+            "there is nothing to judge by: run the job again with `dogwatch jobs retry`",
+        ),
+        Refusal::OtherEvidence { .. } => (
+            ProblemCode::Conflict,
+            "look at the run again with `dogwatch runs show`, and judge what it really left",
+        ),
+        Refusal::NotPromotable(_) => (
+            ProblemCode::Conflict,
+            "only a success can be promoted; `dogwatch jobs retry --continue` goes on from where it stopped",
+        ),
+        Refusal::AlreadyLanded => (
+            ProblemCode::Conflict,
+            "a change that landed is taken back with git, not with a verdict",
+        ),
+        Refusal::NotPromoted => (
+            ProblemCode::Conflict,
+            "promote it first: `dogwatch promote`",
+        ),
         Refusal::NotYet(_) => (ProblemCode::Conflict, "wait until then"),
         Refusal::BackingOff(_) => (ProblemCode::Conflict, "wait until the wait is over"),
         Refusal::Policy => (

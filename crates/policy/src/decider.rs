@@ -14,6 +14,9 @@ pub enum Action {
     /// A job is handed to a runner.
     #[serde(rename = "job.dispatch")]
     Dispatch,
+    /// The change of a run may land.
+    #[serde(rename = "run.promote")]
+    Promote,
 }
 
 impl Action {
@@ -22,6 +25,7 @@ impl Action {
         match self {
             Self::Submit => "job.submit",
             Self::Dispatch => "job.dispatch",
+            Self::Promote => "run.promote",
         }
     }
 }

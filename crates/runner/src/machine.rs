@@ -55,10 +55,8 @@ impl MachineRecord {
             path: path.to_owned(),
             source,
         };
-        match fs::read(path) {
-            Ok(bytes) => return Self::parse(path, &bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => return Err(io(source)),
+        if let Some(record) = Self::read(path)? {
+            return Ok(record);
         }
         let parent = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(parent).map_err(io)?;
@@ -91,6 +89,18 @@ impl MachineRecord {
                 Self::parse(path, &fs::read(path).map_err(io)?)
             }
             Err(source) => Err(io(source)),
+        }
+    }
+
+    /// Reads the record, if there is one.
+    pub fn read(path: &Path) -> Result<Option<Self>, MachineError> {
+        match fs::read(path) {
+            Ok(bytes) => Self::parse(path, &bytes).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(MachineError::Io {
+                path: path.to_owned(),
+                source,
+            }),
         }
     }
 

@@ -269,6 +269,8 @@ fn status_after(event: &JobEvent) -> Option<JobStatus> {
         | JobEvent::LeaseRevoked { .. }
         | JobEvent::RunClosed { .. }
         | JobEvent::RunCleanedUp { .. }
+        | JobEvent::RunJudged { .. }
+        | JobEvent::RunLanded { .. }
         | JobEvent::Due {}
         | JobEvent::Message { .. }
         | JobEvent::ApprovalRequested(_)

@@ -6,7 +6,7 @@ use dogwatch_core::strict;
 
 use super::{
     approvals, config, contract, data, evidence, gates, http, journal, program, queue, repository,
-    run, server, store, turn,
+    run, server, store, turn, verdicts,
 };
 
 /// What a code means.
@@ -44,6 +44,7 @@ pub static AREAS: &[Area] = &[
     area("Approvals", approvals::CODES),
     area("Runs", run::CODES),
     area("Turns and agents", turn::CODES),
+    area("Verdicts about runs", verdicts::CODES),
     area("Gates", gates::CODES),
     area("Evidence and its verification", evidence::CODES),
     area("Journals", journal::CODES),

@@ -20,6 +20,7 @@ mod run;
 mod server;
 mod store;
 mod turn;
+mod verdicts;
 
 pub use info::{ALL, AREAS, Area, CodeInfo, find, nearest};
 pub use page::{index, page};

@@ -23,6 +23,14 @@ codes! {
         "The job has not been started, or nothing was ever run here."
         next "`dogwatch jobs show` says what the job waits for."
     }
+    no_result "There is no result yet" {
+        "No run of the job is over, so nothing came of it yet."
+        next "Wait for it with `dogwatch wait`."
+    }
+    nothing_held "This machine holds nothing" {
+        "No job was named, and this machine holds no lease that could be meant."
+        next "Name the job; `dogwatch jobs list` shows what there is."
+    }
     job_exists(409) "The job exists already" {
         "A job with this id was submitted before."
         next "Look at it with `dogwatch jobs show`; submit with a new id if another was meant."

@@ -70,6 +70,20 @@ pub struct JobView {
     pub job: Job,
     /// Derived, never stored.
     pub queue: QueueView,
+    /// Names what came of it, once a run of it is over: `res:` and its id.
+    pub result: Option<String>,
+}
+
+impl JobView {
+    /// The view of a job that the queue says this of.
+    pub fn new(job: Job, queue: QueueView) -> Self {
+        let over = job.runs.last().is_some_and(|run| run.closed.is_some());
+        Self {
+            result: over.then(|| format!("res:{}", job.id)),
+            job,
+            queue,
+        }
+    }
 }
 
 /// Someone calls a job off.

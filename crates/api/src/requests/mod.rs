@@ -23,6 +23,7 @@ pub use runner::{
     RunnerView, StartRun, Started, SyncRunner, Synced,
 };
 pub use runs::{
-    BundleFiles, ListRuns, OutputLength, OutputList, OutputPiece, ReadOutput, RunDetail, RunPage,
+    BundleFiles, JudgeRun, LandRun, ListRuns, OutputLength, OutputList, OutputPiece, ReadOutput,
+    RunDetail, RunPage, RunVerdict,
 };
 pub use tokens::{CreateToken, CreatedToken, TokenList, TokenView};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dogwatch_core::Sha256Digest;
 use dogwatch_core::ids::{JobId, ProjectId, RunId};
-use dogwatch_core::job::RunHeader;
+use dogwatch_core::job::{Landed, RunHeader};
 use dogwatch_core::run::RunState;
 use dogwatch_core::schemars;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,46 @@ pub struct RunDetail {
     pub header: RunHeader,
     /// What its journal says.
     pub state: RunState,
+}
+
+/// What a person says about a closed run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(crate = "dogwatch_core::schemars")]
+pub enum RunVerdict {
+    /// Its change is wanted, and may land.
+    Promote,
+    /// It is not wanted.
+    Reject,
+}
+
+/// A person judges a closed run.
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(crate = "dogwatch_core::schemars")]
+pub struct JudgeRun {
+    /// The run.
+    pub run: RunId,
+    /// What they say.
+    pub verdict: RunVerdict,
+    /// The manifest of the evidence they looked at: the verdict is about that and nothing else.
+    pub manifest: Sha256Digest,
+    /// Why.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// The change of a promoted run came into a repository.
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(crate = "dogwatch_core::schemars")]
+pub struct LandRun {
+    /// The run.
+    pub run: RunId,
+    /// The manifest of the evidence it was promoted with.
+    pub manifest: Sha256Digest,
+    /// Where it is.
+    pub landed: Landed,
 }
 
 /// A page of runs, newest first.

@@ -108,6 +108,21 @@ fn apply_to_job(job: &mut Job, event: &JobEvent, at: Timestamp) {
             }
             None => false,
         },
+        // A person judges what is over, so a terminal job learns of it too.
+        JobEvent::RunJudged { run, judgement } => match run_mut(job, *run) {
+            Some(header) if header.closed.is_some() && header.landed.is_none() => {
+                header.judgement = Some(judgement.clone());
+                true
+            }
+            Some(_) | None => false,
+        },
+        JobEvent::RunLanded { run, landed } => match run_mut(job, *run) {
+            Some(header) if header.landed.is_none() => {
+                header.landed = Some(landed.clone());
+                true
+            }
+            Some(_) | None => false,
+        },
         JobEvent::RunResumed { run, lease, epoch } => {
             let resumed = job.open_run().is_some_and(|open| open.id == *run)
                 && become_state(job, JobState::Running { run: *run });

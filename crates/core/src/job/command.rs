@@ -1,6 +1,7 @@
 //! What may be asked of a job stream.
 
 use super::event::{Decided, GoOn, Submitted};
+use super::judgement::Landed;
 use super::lease::Holder;
 use super::park::ParkReason;
 use super::run_header::{Cleanup, RunClosure, StartFrom};
@@ -174,6 +175,41 @@ pub struct RetryJob {
     pub goes_on: Option<GoOn>,
 }
 
+/// What a person says about a run.
+#[derive(Clone, Debug)]
+pub enum RunVerdict {
+    /// Its change is wanted. The policy has a word in it: a denial is recorded and changes nothing else.
+    Promote(Decided),
+    /// It is not.
+    Reject,
+}
+
+/// A person judges a closed run.
+#[derive(Clone, Debug)]
+pub struct JudgeRun {
+    /// The run.
+    pub run: RunId,
+    /// What they say.
+    pub verdict: RunVerdict,
+    /// The manifest of the evidence they looked at.
+    pub manifest: crate::canonical::Sha256Digest,
+    /// Why.
+    pub reason: Option<String>,
+    /// Who says it.
+    pub actor: Actor,
+}
+
+/// A promoted change came into a repository.
+#[derive(Clone, Debug)]
+pub struct LandRun {
+    /// The run.
+    pub run: RunId,
+    /// The manifest of the evidence it was promoted with.
+    pub manifest: crate::canonical::Sha256Digest,
+    /// Where it is.
+    pub landed: Landed,
+}
+
 /// A command to a job stream.
 #[derive(Clone, Debug)]
 pub enum JobCommand {
@@ -223,6 +259,10 @@ pub enum JobCommand {
     Cancel(CancelJob),
     /// See [`RetryJob`].
     Retry(RetryJob),
+    /// See [`JudgeRun`].
+    Judge(JudgeRun),
+    /// See [`LandRun`].
+    Land(LandRun),
     /// What happened to the workspace of a closed run.
     CleanUp {
         /// The run.

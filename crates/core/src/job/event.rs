@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::approval::{Approval, ApprovalDecision, StartApproval};
+use super::judgement::{Judgement, Landed};
 use super::lease::Lease;
 use super::park::ParkReason;
 use super::run_header::{Cleanup, RunClosure, RunHeader};
@@ -171,6 +172,22 @@ pub enum JobEvent {
         run: RunId,
         /// What happened to its workspace.
         cleanup: Cleanup,
+    },
+    /// A closed run with sealed evidence.
+    #[serde(rename = "run.judged.v1")]
+    RunJudged {
+        /// The run.
+        run: RunId,
+        /// What was said.
+        judgement: Judgement,
+    },
+    /// A promoted run.
+    #[serde(rename = "run.landed.v1")]
+    RunLanded {
+        /// The run.
+        run: RunId,
+        /// Where its change is.
+        landed: Landed,
     },
     /// `leased`, `running`, `blocked`, `awaiting_approval`.
     #[serde(rename = "job.requeued.v1")]

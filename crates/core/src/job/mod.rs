@@ -7,6 +7,7 @@ mod approval;
 mod command;
 pub mod decide;
 mod event;
+mod judgement;
 mod lease;
 mod park;
 mod refusal;
@@ -18,11 +19,13 @@ pub use approval::{
     Approval, ApprovalDecision, ApprovalKind, ApprovalState, MAX_ACTION_BYTES, StartApproval,
 };
 pub use command::{
-    CancelJob, ClaimJob, CloseRun, DecideApproval, ExpireLease, JobCommand, ParkRun, ReleaseLease,
-    RequestApproval, RetryJob, RevokeLease, StartRun, SubmitJob, Verdict,
+    CancelJob, ClaimJob, CloseRun, DecideApproval, ExpireLease, JobCommand, JudgeRun, LandRun,
+    ParkRun, ReleaseLease, RequestApproval, RetryJob, RevokeLease, RunVerdict, StartRun, SubmitJob,
+    Verdict,
 };
 pub use decide::decide;
 pub use event::{Decided, DecisionEffect, GoOn, JobEvent, MAX_SAY_BYTES, Submitted};
+pub use judgement::{Judgement, JudgementKind, Landed, LandedHow};
 pub use lease::{Holder, Lease, LeaseState};
 pub use park::ParkReason;
 pub use refusal::Refusal;

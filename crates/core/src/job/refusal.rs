@@ -1,6 +1,7 @@
 //! Why a command changed nothing.
 
 use super::approval::ApprovalState;
+use super::run_header::RunOutcome;
 use super::state::JobStatus;
 use crate::event::Epoch;
 use crate::ids::{ApprovalId, JobId};
@@ -65,6 +66,27 @@ pub enum Refusal {
         /// How long it may be.
         max: usize,
     },
+    /// The run is still under way.
+    #[error("the run is not closed yet")]
+    RunNotClosed,
+    /// The run left no sealed evidence, so there is nothing a verdict could be about.
+    #[error("the run has no sealed bundle")]
+    EvidenceIncomplete,
+    /// The evidence that was looked at is not the run's.
+    #[error("the run's bundle has the manifest {sealed}, not the one that was named")]
+    OtherEvidence {
+        /// The digest of the sealed manifest.
+        sealed: crate::canonical::Sha256Digest,
+    },
+    /// Only a success can be promoted.
+    #[error("the run {}, so it cannot be promoted", .0.map_or("is not over", RunOutcome::in_words))]
+    NotPromotable(Option<RunOutcome>),
+    /// Its change is in the repository already.
+    #[error("the change of the run has landed already")]
+    AlreadyLanded,
+    /// Nobody promoted it, or it was rejected since.
+    #[error("the run is not promoted")]
+    NotPromoted,
     /// The run named is not the one under way.
     #[error("the run is not the one under way")]
     WrongRun,
@@ -86,6 +108,12 @@ impl Refusal {
             Self::ApprovalNotPending { .. } => "approval_not_pending",
             Self::ApprovalSelf(_) => "approval_self",
             Self::TooLong { .. } => "too_long",
+            Self::RunNotClosed => "run_not_closed",
+            Self::EvidenceIncomplete => "evidence_incomplete",
+            Self::OtherEvidence { .. } => "evidence_changed",
+            Self::NotPromotable(_) => "not_promotable",
+            Self::AlreadyLanded => "already_landed",
+            Self::NotPromoted => "not_promoted",
             Self::WrongRun => "wrong_run",
         }
     }

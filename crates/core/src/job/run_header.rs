@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::judgement::{Judgement, Landed};
 use crate::canonical::Sha256Digest;
 use crate::event::Epoch;
 use crate::failure::Failure;
@@ -46,6 +47,18 @@ impl RunOutcome {
             Self::Stopped => "stopped",
             Self::TimedOut => "timed_out",
             Self::Orphaned => "orphaned",
+        }
+    }
+
+    /// The outcome as the end of a sentence about the run.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Blocked => "is blocked",
+            Self::Stopped => "was stopped",
+            Self::TimedOut => "ran out of time",
+            Self::Orphaned => "lost its runner",
         }
     }
 }
@@ -143,4 +156,10 @@ pub struct RunHeader {
     pub closed: Option<RunClosure>,
     /// The clean-up of its workspace.
     pub cleanup: Cleanup,
+    /// What a person said about it last.
+    #[serde(default)]
+    pub judgement: Option<Judgement>,
+    /// Where its change is, once it landed.
+    #[serde(default)]
+    pub landed: Option<Landed>,
 }

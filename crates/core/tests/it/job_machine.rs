@@ -10,9 +10,10 @@ use dogwatch_core::ids::{
 use dogwatch_core::job::{
     ApprovalKind, ApprovalState, Assurance, CancelJob, ClaimJob, Cleanup, CleanupState, CloseRun,
     DecideApproval, Decided, DecisionEffect, ExpireLease, JobCommand, JobEvent, JobState,
-    JobStatus, JobStream, ParkReason, ParkRun, Refusal, ReleaseLease, RequestApproval, RetryJob,
-    RevokeLease, RunClosure, RunOutcome, StartApproval, StartFrom, StartRun, SubmitJob, Submitted,
-    Verdict, decide,
+    JobStatus, JobStream, JudgeRun, JudgementKind, LandRun, Landed, LandedHow, ParkReason, ParkRun,
+    Refusal, ReleaseLease, RequestApproval, RetryJob, RevokeLease, RunClosure, RunHeader,
+    RunOutcome, RunVerdict, StartApproval, StartFrom, StartRun, SubmitJob, Submitted, Verdict,
+    decide,
 };
 use dogwatch_core::queue::Offer;
 use proptest::prelude::*;
@@ -73,6 +74,18 @@ fn offer() -> Offer {
     Offer::anything(MachineId::from_uuid(uuid(9)))
 }
 
+fn person() -> Actor {
+    Actor::new("user:ana", Via::Cli)
+}
+
+fn landed(commit: &str) -> Landed {
+    Landed {
+        how: LandedHow::Branch,
+        reference: "refs/heads/fix".into(),
+        commit: commit.into(),
+    }
+}
+
 fn closure(outcome: RunOutcome, class: FailureClass) -> RunClosure {
     RunClosure {
         outcome,
@@ -80,7 +93,7 @@ fn closure(outcome: RunOutcome, class: FailureClass) -> RunClosure {
             .then(|| Failure::new(class, "code", "stage", "reason", "next")),
         tree: None,
         assurance: Assurance::None,
-        manifest: None,
+        manifest: (outcome != RunOutcome::Orphaned).then(|| Sha256Digest::of(b"manifest")),
         turns: 1,
         at: Timestamp::EPOCH,
     }
@@ -218,6 +231,29 @@ fn command() -> impl Strategy<Value = JobCommand> {
             topic: "progress".into(),
             text: "test".into(),
         }),
+        (30..34_u8, any::<bool>(), any::<bool>()).prop_map(|(run, promote, allow)| {
+            let effect = if allow {
+                DecisionEffect::Allow
+            } else {
+                DecisionEffect::Deny
+            };
+            JobCommand::Judge(JudgeRun {
+                run: RunId::from_uuid(uuid(run)),
+                verdict: if promote {
+                    RunVerdict::Promote(decision(effect))
+                } else {
+                    RunVerdict::Reject
+                },
+                manifest: Sha256Digest::of(b"manifest"),
+                reason: None,
+                actor: person(),
+            })
+        }),
+        (30..34_u8, 0..2_u8).prop_map(|(run, commit)| JobCommand::Land(LandRun {
+            run: RunId::from_uuid(uuid(run)),
+            manifest: Sha256Digest::of(b"manifest"),
+            landed: landed(&commit.to_string().repeat(40)),
+        })),
         (30..34_u8).prop_map(|run| JobCommand::CleanUp {
             run: RunId::from_uuid(uuid(run)),
             cleanup: Cleanup {
@@ -362,6 +398,21 @@ proptest! {
                         .count();
                     prop_assert_eq!(used(new), used(old) + 1);
                 }
+                for run in &new.runs {
+                    let promoted = |run: &RunHeader| {
+                        run.judgement.as_ref().is_some_and(|said| said.kind == JudgementKind::Promote)
+                    };
+                    let before = old.run(run.id);
+                    if promoted(run) {
+                        prop_assert_eq!(run.closed.as_ref().map(|closure| closure.outcome), Some(RunOutcome::Succeeded));
+                    }
+                    if run.landed.is_some() {
+                        prop_assert!(promoted(run), "landed what nobody wanted");
+                    }
+                    if let Some(landed) = before.and_then(|before| before.landed.as_ref()) {
+                        prop_assert_eq!(Some(landed), run.landed.as_ref());
+                    }
+                }
                 let attempts: Vec<u32> = new.runs.iter().map(|run| run.attempt).collect();
                 let expected: Vec<u32> = (1..=u32::try_from(attempts.len()).unwrap()).collect();
                 prop_assert_eq!(attempts, expected);
@@ -470,6 +521,98 @@ fn a_repeated_completion_is_answered_and_not_repeated() {
         decide(&after, &other, Timestamp::EPOCH),
         Err(Refusal::LeaseLost { .. })
     ));
+}
+
+#[test]
+fn a_verdict_is_about_sealed_evidence_and_only_a_promoted_success_lands() {
+    let manifest = Sha256Digest::of(b"manifest");
+    let now = Timestamp::EPOCH;
+    let judge = |run, verdict, manifest| {
+        JobCommand::Judge(JudgeRun {
+            run,
+            verdict,
+            manifest,
+            reason: Some("looked at it".into()),
+            actor: person(),
+        })
+    };
+    let land = |run, commit: &str| {
+        JobCommand::Land(LandRun {
+            run,
+            manifest,
+            landed: landed(commit),
+        })
+    };
+    let allow = || RunVerdict::Promote(decision(DecisionEffect::Allow));
+
+    let (open, lease, epoch, run) = running();
+    let refused = decide(&open, &judge(run, RunVerdict::Reject, manifest), now);
+    assert_eq!(refused, Err(Refusal::RunNotClosed));
+
+    let end = |outcome| {
+        let events = decide(&open, &close(lease, epoch, run, outcome), now).unwrap();
+        apply_all(open.clone(), &events, now)
+    };
+    let failed = end(RunOutcome::Failed);
+    assert_eq!(
+        decide(&failed, &judge(run, allow(), manifest), now),
+        Err(Refusal::NotPromotable(Some(RunOutcome::Failed)))
+    );
+    let rejected = decide(&failed, &judge(run, RunVerdict::Reject, manifest), now).unwrap();
+    assert!(matches!(rejected[..], [JobEvent::RunJudged { .. }]));
+
+    let done = end(RunOutcome::Succeeded);
+    let other = Sha256Digest::of(b"another");
+    assert_eq!(
+        decide(&done, &judge(run, allow(), other), now),
+        Err(Refusal::OtherEvidence { sealed: manifest })
+    );
+    assert_eq!(
+        decide(&done, &land(run, "1"), now),
+        Err(Refusal::NotPromoted)
+    );
+    let deny = RunVerdict::Promote(decision(DecisionEffect::Deny));
+    let denied = decide(&done, &judge(run, deny, manifest), now).unwrap();
+    assert!(matches!(denied[..], [JobEvent::PolicyDecided(_)]));
+
+    let step = |stream: &JobStream, command: &JobCommand| {
+        let events = decide(stream, command, now).unwrap();
+        apply_all(stream.clone(), &events, now)
+    };
+    let promoted = step(&done, &judge(run, allow(), manifest));
+    assert_eq!(promoted.status(), Some(JobStatus::Succeeded));
+    assert_eq!(
+        decide(&promoted, &judge(run, allow(), manifest), now),
+        Ok(Vec::new())
+    );
+    // A second thought counts until the change is in.
+    let regretted = step(&promoted, &judge(run, RunVerdict::Reject, manifest));
+    assert_eq!(
+        decide(&regretted, &land(run, "1"), now),
+        Err(Refusal::NotPromoted)
+    );
+    let landed = step(&promoted, &land(run, "1"));
+    assert_eq!(decide(&landed, &land(run, "1"), now), Ok(Vec::new()));
+    for late in [land(run, "2"), judge(run, RunVerdict::Reject, manifest)] {
+        assert_eq!(decide(&landed, &late, now), Err(Refusal::AlreadyLanded));
+    }
+
+    // The runner died: there is nothing to judge by.
+    let events = decide(
+        &open,
+        &JobCommand::Revoke(RevokeLease {
+            lease,
+            closure: closure(RunOutcome::Orphaned, FailureClass::Lease),
+            reason: "holder_dead".into(),
+        }),
+        now,
+    )
+    .unwrap();
+    let orphaned = apply_all(open.clone(), &events, now);
+    assert_eq!(
+        decide(&orphaned, &judge(run, RunVerdict::Reject, manifest), now),
+        Err(Refusal::EvidenceIncomplete)
+    );
 }
 
 #[test]

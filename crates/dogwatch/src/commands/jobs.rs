@@ -2,11 +2,13 @@
 
 use clap::{Args, Subcommand};
 use dogwatch_api::{CancelJob, Continue, RetryJob};
+use dogwatch_core::ids::JobId;
 use dogwatch_core::job::JobStatus;
+use serde_json::json;
 
 use super::reading;
 use super::run::follow_to_the_end;
-use crate::connect::{block_on, connect};
+use crate::connect::{Connection, block_on, connect};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -19,6 +21,8 @@ pub(crate) enum JobsCommand {
     List(reading::JobListArgs),
     /// Show a job with its runs.
     Show(JobArg),
+    /// Show what came of a job.
+    Result(JobArg),
     /// Call a job off.
     Cancel(CancelArgs),
     /// Try a job again, and follow it.
@@ -59,12 +63,6 @@ pub(crate) struct RetryArgs {
     reason: String,
 }
 
-impl RetryArgs {
-    const fn goes_on(&self) -> bool {
-        self.go_on
-    }
-}
-
 /// Call a job off.
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
@@ -79,19 +77,38 @@ pub(crate) fn run(context: &Context, command: JobsCommand) -> Result<Exit, CliEr
     match command {
         JobsCommand::List(args) => reading::list_jobs(context, &args),
         JobsCommand::Show(args) => reading::show_job(context, &args.job),
-        JobsCommand::Cancel(args) => block_on(cancel(context, &args)),
-        JobsCommand::Retry(args) => block_on(retry(context, &args)),
+        JobsCommand::Result(args) => block_on(result(context, &args.job)),
+        JobsCommand::Cancel(args) => block_on(async {
+            let connection = connect(context).await?;
+            let id = connection.job_named(&args.job).await?;
+            cancel(context, &connection, id, &args.reason).await
+        }),
+        JobsCommand::Retry(args) => block_on(async {
+            let connection = connect(context).await?;
+            let id = connection.job_named(&args.job).await?;
+            let how = How {
+                go_on: args.go_on,
+                say: args.say,
+                detach: args.detach,
+                reason: args.reason,
+            };
+            retry(context, &connection, id, &how).await
+        }),
     }
 }
 
-async fn cancel(context: &Context, args: &CancelArgs) -> Result<Exit, CliError> {
-    let connection = connect(context).await?;
-    let id = connection.job_named(&args.job).await?;
+/// Calls a job off.
+pub(super) async fn cancel(
+    context: &Context,
+    connection: &Connection,
+    id: JobId,
+    reason: &str,
+) -> Result<Exit, CliError> {
     let job = connection
         .plane()
         .cancel(CancelJob {
             job: id,
-            reason: args.reason.clone(),
+            reason: reason.to_owned(),
         })
         .await?;
     if context.json {
@@ -109,10 +126,22 @@ async fn cancel(context: &Context, args: &CancelArgs) -> Result<Exit, CliError> 
     Ok(Exit::Success)
 }
 
-async fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, CliError> {
-    let connection = connect(context).await?;
+/// How a job is tried again.
+pub(super) struct How {
+    pub(super) go_on: bool,
+    pub(super) say: Option<String>,
+    pub(super) detach: bool,
+    pub(super) reason: String,
+}
+
+/// Tries a job again, and follows it unless asked not to.
+pub(super) async fn retry(
+    context: &Context,
+    connection: &Connection,
+    id: JobId,
+    how: &How,
+) -> Result<Exit, CliError> {
     let plane = connection.plane();
-    let id = connection.job_named(&args.job).await?;
     let job = plane.job(id).await?.job;
     let moves = matches!(
         job.state.status(),
@@ -120,24 +149,22 @@ async fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, CliError> {
     );
     // A server that had to mend things first may have brought the job to its end or on its way: there is nothing left to ask for.
     let mended = connection.mended(id);
-    if !args.goes_on() && (moves || (mended && job.state.status() == JobStatus::Succeeded)) {
+    if !how.go_on && (moves || (mended && job.state.status() == JobStatus::Succeeded)) {
         reading::note(&format!("{id} is {} already", job.state.status()));
-        return Ok(follow_to_the_end(context, &connection, id, None)
-            .await?
-            .exit);
+        return Ok(follow_to_the_end(context, connection, id, None).await?.exit);
     }
     let retried = plane
         .retry(RetryJob {
             job: id,
-            reason: args.reason.clone(),
-            goes_on: args.goes_on().then(|| Continue {
+            reason: how.reason.clone(),
+            goes_on: how.go_on.then(|| Continue {
                 run: None,
-                say: args.say.clone(),
+                say: how.say.clone(),
             }),
             idempotency_key: None,
         })
         .await?;
-    if args.detach {
+    if how.detach {
         if context.json {
             print_json(&retried);
         } else {
@@ -145,9 +172,69 @@ async fn retry(context: &Context, args: &RetryArgs) -> Result<Exit, CliError> {
         }
         return Ok(Exit::Success);
     }
-    Ok(
-        follow_to_the_end(context, &connection, retried.job_id, None)
-            .await?
-            .exit,
-    )
+    Ok(follow_to_the_end(context, connection, retried.job_id, None)
+        .await?
+        .exit)
+}
+
+/// What came of a job: the closing facts of its last run, and where its evidence is.
+async fn result(context: &Context, text: &str) -> Result<Exit, CliError> {
+    let connection = connect(context).await?;
+    let plane = connection.plane();
+    let view = plane.job(connection.job_named(text).await?).await?;
+    let (Some(pointer), Some(run)) = (&view.result, view.job.runs.last()) else {
+        return Err(CliError::new(
+            "no_result",
+            format!(
+                "{} has no result yet; it is {}",
+                view.job.id,
+                view.job.state.status()
+            ),
+        )
+        .next(format!(
+            "wait for it: dogwatch wait {}",
+            view.job.id.short()
+        )));
+    };
+    let state = plane.run(run.id).await?.state;
+    let summary = state.turns.last().map(|turn| turn.summary().to_owned());
+    let failure = run
+        .closed
+        .as_ref()
+        .and_then(|closure| closure.failure.as_ref());
+    if context.json {
+        print_json(&json!({
+            "result_ptr": pointer, "job_id": view.job.id, "run_id": run.id, "status": view.job.state.status(),
+            "closed": run.closed, "summary": summary, "judgement": run.judgement, "landed": run.landed,
+        }));
+        return Ok(Exit::Success);
+    }
+    print(&format!("{}  {}", view.job.state.status(), pointer));
+    for (name, value) in [
+        ("run", Some(run.id.to_string())),
+        ("summary", summary),
+        (
+            "tree",
+            run.closed.as_ref().and_then(|closure| closure.tree.clone()),
+        ),
+        ("why", failure.map(|failure| failure.reason.clone())),
+        ("next", failure.map(|failure| failure.next_action.clone())),
+        (
+            "verdict",
+            run.judgement
+                .as_ref()
+                .map(|said| format!("{} by {}", said.kind.as_str(), said.by)),
+        ),
+        (
+            "landed",
+            run.landed
+                .as_ref()
+                .map(|landed| format!("{} in {}", landed.commit, landed.reference)),
+        ),
+    ] {
+        if let Some(value) = value {
+            reading::line(name, &value);
+        }
+    }
+    Ok(Exit::Success)
 }

@@ -7,6 +7,7 @@ mod demo;
 mod inspect;
 mod interrupts;
 mod invariants;
+mod own_jobs;
 mod real_crate;
 mod record;
 mod scene;

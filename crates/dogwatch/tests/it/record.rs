@@ -269,7 +269,10 @@ fn invariant_4_terminal_is_final(job: JobId, stream: &[(Envelope, JobEvent)]) {
     for (envelope, event) in stream {
         let allowed = matches!(
             event,
-            JobEvent::RunCleanedUp { .. } | JobEvent::PolicyDecided(_)
+            JobEvent::RunCleanedUp { .. }
+                | JobEvent::RunJudged { .. }
+                | JobEvent::RunLanded { .. }
+                | JobEvent::PolicyDecided(_)
         );
         if let Some(kind) = &over {
             assert!(allowed, "{job} had {kind} and then {}", envelope.kind);

@@ -9,6 +9,7 @@ mod complete;
 mod decide_approval;
 mod events;
 mod heartbeat;
+mod judge;
 mod log;
 mod message;
 mod output;

@@ -55,7 +55,7 @@ impl Engine {
         let job = self.load(id).await?;
         Self::allow_project(caller, job.project)?;
         let queue = queue::view(&job, self.clock.now(), &self.known.offers().await?);
-        Ok(JobView { job, queue })
+        Ok(JobView::new(job, queue))
     }
 
     /// A run.
@@ -88,9 +88,9 @@ impl Engine {
                 .items
                 .into_iter()
                 .filter(|job| caller.may_see(job.project))
-                .map(|job| JobView {
-                    queue: queue::view(&job, now, &offers),
-                    job,
+                .map(|job| {
+                    let queue = queue::view(&job, now, &offers);
+                    JobView::new(job, queue)
                 })
                 .collect(),
             next_cursor: page.next_cursor,

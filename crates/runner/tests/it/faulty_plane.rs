@@ -143,6 +143,8 @@ faulty! {
     wakeups(machine: MachineId) -> Box<dyn Wakeups>;
     request_approval(request: RequestApproval) -> ApprovalView;
     decide_approval(request: DecideApproval) -> ApprovalView;
+    judge_run(request: JudgeRun) -> RunDetail;
+    land_run(request: LandRun) -> RunDetail;
     approval(id: ApprovalId) -> ApprovalView;
     list_approvals(request: ListApprovals) -> ApprovalPage;
     job(id: JobId) -> JobView;

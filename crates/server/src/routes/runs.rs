@@ -1,16 +1,19 @@
 //! Runs: what they did, as their journals and their agents' output tell it, also while they do it.
 
 use dogwatch_api::{
-    BundleFiles, ListRuns, OutputList, OutputPiece, OutputStream, ReadOutput, RunDetail, RunPage,
-    Scope,
+    BundleFiles, JudgeRun, LandRun, ListRuns, OutputList, OutputPiece, OutputStream, ReadOutput,
+    RunDetail, RunPage, RunVerdict, Scope,
 };
+use dogwatch_core::Sha256Digest;
 use dogwatch_core::event::Envelope;
-use dogwatch_core::ids::{JobId, ProjectId};
+use dogwatch_core::ids::{JobId, ProjectId, RunId};
+use dogwatch_core::job::Landed;
 use dogwatch_core::schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::exchange::Exchange;
 use crate::problem::HttpProblem;
+use crate::problem_codes::REQUEST_INVALID;
 use crate::reply::Reply;
 use crate::route::{Access, Answer, Route, schema_of};
 use crate::streams::{Journal, Output, OutputEvent};
@@ -22,6 +25,7 @@ const JSON_LINES: &str = "application/jsonl";
 const PIECE: u32 = 64 * 1024;
 
 const READ: Access = Access::AnyOf(&[Scope::Read]);
+const JUDGE: Access = Access::AnyOf(&[Scope::Approve]);
 const READ_OR_OWN: Access = Access::AnyOf(&[Scope::Read, Scope::Agent]);
 
 pub(super) const ROUTES: &[Route] = &[
@@ -93,6 +97,30 @@ pub(super) const ROUTES: &[Route] = &[
         Answer::Json(schema_of::<BundleFiles>),
         |exchange| Box::pin(bundle(exchange)),
     ),
+    Route::post(
+        "promoteRun",
+        "/v1/runs/{run}/promote",
+        "Says that a run's change is wanted. It lands by `dogwatch promote` where the repository is.",
+        JUDGE,
+        (schema_of::<JudgeBody>, Answer::Json(schema_of::<RunDetail>)),
+        |exchange| Box::pin(judge(exchange, RunVerdict::Promote)),
+    ),
+    Route::post(
+        "rejectRun",
+        "/v1/runs/{run}/reject",
+        "Says that a run's change is not wanted.",
+        JUDGE,
+        (schema_of::<JudgeBody>, Answer::Json(schema_of::<RunDetail>)),
+        |exchange| Box::pin(judge(exchange, RunVerdict::Reject)),
+    ),
+    Route::post(
+        "landRun",
+        "/v1/runs/{run}/landed",
+        "Records where the change of a promoted run is.",
+        JUDGE,
+        (schema_of::<LandBody>, Answer::Json(schema_of::<RunDetail>)),
+        |exchange| Box::pin(land(exchange)),
+    ),
     Route::get(
         "getContract",
         "/v1/contracts/{sha256}",
@@ -102,6 +130,32 @@ pub(super) const ROUTES: &[Route] = &[
         |exchange| Box::pin(contract(exchange)),
     ),
 ];
+
+/// What a person says about a run.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(crate = "dogwatch_core::schemars")]
+struct JudgeBody {
+    /// The run of the path, where a client says it twice.
+    run: Option<RunId>,
+    /// The manifest of the evidence they looked at: the verdict is about that and nothing else.
+    manifest: Sha256Digest,
+    /// Why.
+    reason: Option<String>,
+}
+
+/// Where the change of a promoted run is.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(crate = "dogwatch_core::schemars")]
+struct LandBody {
+    /// The run of the path, where a client says it twice.
+    run: Option<RunId>,
+    /// The manifest of the evidence it was promoted with.
+    manifest: Sha256Digest,
+    /// Where it is.
+    landed: Landed,
+}
 
 /// Which runs to list.
 #[derive(Deserialize, JsonSchema)]
@@ -204,6 +258,36 @@ async fn stream_output(exchange: Exchange) -> Result<Reply, HttpProblem> {
 async fn bundle(exchange: Exchange) -> Result<Reply, HttpProblem> {
     let run = exchange.run().await?;
     Reply::json(&exchange.plane()?.bundle(run).await?)
+}
+
+/// The run of the path, unless the body is about another.
+async fn judged(exchange: &Exchange, again: Option<RunId>) -> Result<RunId, HttpProblem> {
+    let run = exchange.run().await?;
+    if again.is_some_and(|again| again != run) {
+        return Err(REQUEST_INVALID.because("the body is for another run than the path"));
+    }
+    Ok(run)
+}
+
+async fn judge(exchange: Exchange, verdict: RunVerdict) -> Result<Reply, HttpProblem> {
+    let body: JudgeBody = exchange.json()?;
+    let request = JudgeRun {
+        run: judged(&exchange, body.run).await?,
+        verdict,
+        manifest: body.manifest,
+        reason: body.reason,
+    };
+    Reply::json(&exchange.plane()?.judge_run(request).await?)
+}
+
+async fn land(exchange: Exchange) -> Result<Reply, HttpProblem> {
+    let body: LandBody = exchange.json()?;
+    let request = LandRun {
+        run: judged(&exchange, body.run).await?,
+        manifest: body.manifest,
+        landed: body.landed,
+    };
+    Reply::json(&exchange.plane()?.land_run(request).await?)
 }
 
 async fn contract(exchange: Exchange) -> Result<Reply, HttpProblem> {

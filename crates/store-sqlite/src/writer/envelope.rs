@@ -86,7 +86,9 @@ pub(super) fn about(event: &JobEvent, stream: &JobStream) -> About {
         | JobEvent::Message { run, .. }
         | JobEvent::Parked { run, .. } => under_its_lease(*run),
         // Nobody holds a lease on a closed run.
-        JobEvent::RunCleanedUp { run, .. } => (Some(*run), None),
+        JobEvent::RunCleanedUp { run, .. }
+        | JobEvent::RunJudged { run, .. }
+        | JobEvent::RunLanded { run, .. } => (Some(*run), None),
         JobEvent::ApprovalRequested(approval) => (
             approval.run,
             approval.run.is_some().then_some(approval.epoch),

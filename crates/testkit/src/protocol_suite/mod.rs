@@ -16,6 +16,7 @@ pub mod mirrors;
 pub mod payloads;
 pub mod reading;
 pub mod requests;
+pub mod verdicts;
 
 pub use bench::{Bench, Held};
 pub use journal::JournalText;
@@ -85,6 +86,9 @@ macro_rules! protocol_suite {
             reading: why_has_the_causes;
             reading: the_log_is_read_from_a_cursor;
             reading: tokens_come_and_go;
+            verdicts: a_promoted_change_lands_once;
+            verdicts: a_run_is_rejected;
+            verdicts: a_verdict_needs_its_evidence;
         );
     };
     (@checks $open:path; $($module:ident: $check:ident;)*) => {$(
@@ -98,7 +102,7 @@ macro_rules! protocol_suite {
 
 #[cfg(test)]
 mod tests {
-    const MODULES: [(&str, &str); 9] = [
+    const MODULES: [(&str, &str); 10] = [
         ("approvals", include_str!("approvals.rs")),
         ("claims", include_str!("claims.rs")),
         ("endings", include_str!("endings.rs")),
@@ -108,6 +112,7 @@ mod tests {
         ("payloads", include_str!("payloads.rs")),
         ("reading", include_str!("reading.rs")),
         ("requests", include_str!("requests.rs")),
+        ("verdicts", include_str!("verdicts.rs")),
     ];
 
     #[test]
@@ -127,6 +132,6 @@ mod tests {
                 checks += 1;
             }
         }
-        assert!(checks >= 59, "{checks}");
+        assert!(checks >= 62, "{checks}");
     }
 }

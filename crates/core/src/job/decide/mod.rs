@@ -6,6 +6,7 @@ mod claim;
 mod clean_up;
 mod close;
 mod expire;
+mod judge;
 mod message;
 mod park;
 mod release;
@@ -51,6 +52,8 @@ pub fn decide(
         } => message::decide(job(stream)?, *lease, *epoch, *run, topic, text),
         JobCommand::Cancel(command) => cancel::decide(job(stream)?, command, now),
         JobCommand::Retry(command) => retry::decide(job(stream)?, command, now),
+        JobCommand::Judge(command) => judge::judge(job(stream)?, command, now),
+        JobCommand::Land(command) => judge::land(job(stream)?, command),
         JobCommand::CleanUp { run, cleanup } => clean_up::decide(job(stream)?, *run, cleanup),
     }
 }

@@ -57,6 +57,8 @@ pub(super) fn decide(
             created_at: now,
             closed: None,
             cleanup: Cleanup::PENDING,
+            judgement: None,
+            landed: None,
         },
     }])
 }

@@ -125,7 +125,7 @@ pub(in crate::commands) fn show_job(context: &Context, text: &str) -> Result<Exi
 }
 
 fn print_job(view: &JobView) {
-    let JobView { job, queue } = view;
+    let JobView { job, queue, result } = view;
     print(&format!("{}  {}", job.state.status(), job.id));
     line("task", &job.title);
     if let Some(failure) = job.state.failure() {
@@ -151,6 +151,9 @@ fn print_job(view: &JobView) {
     );
     if let Some(earlier) = job.retry_of {
         line("repeats", &earlier.to_string());
+    }
+    if let Some(pointer) = result {
+        line("result", pointer);
     }
     line("agent", &job.agent);
     line("base", &job.base);

@@ -148,7 +148,7 @@ impl Readings {
 
 fn viewed(job: Job, offers: &[Offer]) -> JobView {
     let queue = queue::view(&job, SystemClock.now(), offers);
-    JobView { job, queue }
+    JobView::new(job, queue)
 }
 
 /// An index knows the id and the table does not: the projections are out of step.

@@ -2,8 +2,8 @@
 
 use dogwatch_core::ids::RunId;
 use dogwatch_core::job::{
-    Approval, ApprovalDecision, ApprovalKind, DecisionEffect, JobEvent, RunClosure, RunOutcome,
-    Submitted,
+    Approval, ApprovalDecision, ApprovalKind, DecisionEffect, JobEvent, JudgementKind, RunClosure,
+    RunOutcome, Submitted,
 };
 
 /// The run that an event belongs to alone.
@@ -12,6 +12,8 @@ pub(super) fn run_of(event: &JobEvent) -> Option<RunId> {
         JobEvent::RunCreated { run } => Some(run.id),
         JobEvent::RunClosed { run, .. }
         | JobEvent::RunCleanedUp { run, .. }
+        | JobEvent::RunJudged { run, .. }
+        | JobEvent::RunLanded { run, .. }
         | JobEvent::RunResumed { run, .. }
         | JobEvent::Message { run, .. }
         | JobEvent::Parked { run, .. } => Some(*run),
@@ -58,6 +60,23 @@ pub(super) fn says(event: &JobEvent) -> String {
         }
         JobEvent::RunClosed { run, closure } => closed(*run, closure),
         JobEvent::RunCleanedUp { run, .. } => format!("the workspace of {run} was dealt with"),
+        JobEvent::RunJudged { run, judgement } => {
+            let said = match judgement.kind {
+                JudgementKind::Promote => "promoted",
+                JudgementKind::Reject => "rejected",
+            };
+            let why = judgement
+                .reason
+                .as_ref()
+                .map_or_else(String::new, |reason| format!(": {reason}"));
+            format!("{} {said} {run}{why}", judgement.by)
+        }
+        JobEvent::RunLanded { run, landed } => {
+            format!(
+                "the change of {run} is at {} in {}",
+                landed.commit, landed.reference
+            )
+        }
         JobEvent::Requeued {
             reason, backoff_ms, ..
         } => match backoff_ms {

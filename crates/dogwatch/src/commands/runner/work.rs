@@ -1,17 +1,17 @@
-//! `dogwatch runner`: machines that work for a server, this one among them.
+//! `dogwatch runner work`: taking jobs of a server and running them here.
 
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use dogwatch_bundle::KeyStore;
 use dogwatch_client::{Client, Target, Token};
 use dogwatch_config::FlagValues;
 use dogwatch_core::ids::MachineId;
 use dogwatch_core::queue::Offer;
-use dogwatch_core::{Clock, Entropy, Timestamp};
+use dogwatch_core::{Clock, Entropy};
 use dogwatch_runner::{
     MachineRecord, Mode, Runner, RunnerError, RunnerParts, Silent, Stop, Transport, WorkOptions,
 };
@@ -21,21 +21,11 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::connect::{block_on, connect};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::{Table, age, print, print_json};
+use crate::output::{print, print_json};
 use crate::server::host_name;
-
-/// Work for a server, and list those who do.
-#[derive(Debug, Subcommand)]
-pub(crate) enum RunnerCommand {
-    /// List the runners the server knows.
-    List,
-    /// Take jobs of a server and run them on this machine.
-    Work(WorkArgs),
-}
 
 /// Take jobs of a server and run them on this machine.
 #[derive(Debug, Args)]
@@ -95,44 +85,7 @@ impl From<TransportArg> for Transport {
     }
 }
 
-pub(crate) fn run(context: &Context, command: RunnerCommand) -> Result<Exit, CliError> {
-    match command {
-        RunnerCommand::List => block_on(list(context)),
-        RunnerCommand::Work(args) => block_on(work(context, &args)),
-    }
-}
-
-async fn list(context: &Context) -> Result<Exit, CliError> {
-    let runners = connect(context).await?.plane().list_runners().await?;
-    if context.json {
-        print_json(&runners);
-        return Ok(Exit::Success);
-    }
-    if runners.items.is_empty() {
-        print("no runner has said anything yet");
-        return Ok(Exit::Success);
-    }
-    let now = SystemClock.now();
-    let mut table = Table::new(&["MACHINE", "NAME", "SEEN", "SLOTS", "JOBS", "VERSION"]);
-    for runner in &runners.items {
-        table.row(vec![
-            runner.runner.offer.machine.short(),
-            runner.runner.name.clone(),
-            if runner.seen_at == Timestamp::EPOCH {
-                "not since the server started".to_owned()
-            } else {
-                age(runner.seen_at, now)
-            },
-            runner.runner.slots.to_string(),
-            runner.jobs.len().to_string(),
-            runner.runner.version.clone(),
-        ]);
-    }
-    table.print();
-    Ok(Exit::Success)
-}
-
-async fn work(context: &Context, args: &WorkArgs) -> Result<Exit, CliError> {
+pub(super) async fn work(context: &Context, args: &WorkArgs) -> Result<Exit, CliError> {
     let parts = parts(context, args)?;
     let stop = stop_on_signals()?;
     let options = WorkOptions {
