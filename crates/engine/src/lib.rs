@@ -22,5 +22,5 @@ mod watch;
 pub use engine::{Engine, EngineParts};
 pub use hints::Hint;
 pub use in_process::InProcess;
-pub use tokens::{AuthFailure, LocalToken, TokenKey};
+pub use tokens::{AuthFailure, LocalToken, TokenKey, unproved_claim};
 pub use use_cases::Ticked;

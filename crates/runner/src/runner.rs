@@ -1,5 +1,6 @@
 //! What a runner is made of, and the runs it has.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dogwatch_api::ControlPlane;
@@ -22,8 +23,9 @@ pub struct RunnerParts {
     pub plane: Arc<dyn ControlPlane>,
     /// The same for whoever may take a lease from a runner that is dead, where the control plane is in this process.
     pub recoverer: Option<Arc<dyn ControlPlane>>,
-    /// Where a run's agent finds the control plane, if anywhere: `DOGWATCH_ENDPOINT`.
-    pub endpoint: Option<String>,
+    /// The socket of the control channel, at which the token of a run counts and nothing else. It is shown into every run, as
+    /// `DOGWATCH_ENDPOINT`.
+    pub channel: Option<PathBuf>,
     /// Whether the control plane does not share the data directory, so that it gets a copy of every sealed bundle.
     pub remote: bool,
     /// The data directory.

@@ -40,6 +40,7 @@ pub trait Planes: Send + Sync {
 }
 
 /// What a server is made of.
+#[derive(Clone)]
 pub struct Parts {
     /// The control plane.
     pub planes: Arc<dyn Planes>,

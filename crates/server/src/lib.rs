@@ -6,6 +6,7 @@
 
 mod access_log;
 mod activity;
+mod agent_door;
 mod app;
 mod auth;
 mod body;
@@ -36,6 +37,7 @@ mod trace;
 mod tests;
 
 pub use activity::Activity;
+pub use agent_door::agent_table;
 pub use app::{NotReady, Parts, Planes, Readiness};
 pub use auth::Authenticate;
 pub use dogwatch_engine::AuthFailure;

@@ -1,11 +1,13 @@
 //! The server: bound, then run until told to stop.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use crate::activity::Activity;
+use crate::agent_door::{RunTokensOnly, agent_table};
 use crate::app::{App, Parts};
 use crate::dispatch;
 use crate::listen::{Listen, ListenError, Listener, Listening};
@@ -39,6 +41,16 @@ impl Server {
     /// Binds every place, or none.
     pub async fn bind(parts: Parts, places: &[Listen]) -> Result<Self, ListenError> {
         Self::bind_table(parts, places, routes::table()).await
+    }
+
+    /// Binds the socket for running agents. It serves only the routes of [`agent_table`] and knows only the tokens of runs.
+    pub async fn bind_for_agents(parts: Parts, socket: PathBuf) -> Result<Self, ListenError> {
+        let parts = Parts {
+            tokens: Arc::new(RunTokensOnly(parts.tokens)),
+            extra: None,
+            ..parts
+        };
+        Self::bind_table(parts, &[Listen::Shared(socket)], agent_table()).await
     }
 
     pub(crate) async fn bind_table(

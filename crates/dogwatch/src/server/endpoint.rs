@@ -147,6 +147,16 @@ pub(crate) fn socket_path(layout: &DataLayout) -> PathBuf {
         .join("server.sock")
 }
 
+/// The socket that running agents are shown; beside the server's own.
+pub(super) fn agent_socket_path(layout: &DataLayout) -> PathBuf {
+    socket_path(layout).with_file_name("agent.sock")
+}
+
+/// The same for a runner that works for a server somewhere else. Several of them may share a data directory, so it has the process in it.
+pub(crate) fn runner_socket_path(layout: &DataLayout) -> PathBuf {
+    socket_path(layout).with_file_name(format!("runner-{}.sock", std::process::id()))
+}
+
 pub(super) fn make_private(directory: &Path) -> io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)

@@ -11,7 +11,7 @@ mod recovery;
 mod shutdown;
 mod sweep;
 
-pub(crate) use endpoint::{Endpoint, logs_directory};
+pub(crate) use endpoint::{Endpoint, logs_directory, runner_socket_path};
 pub(crate) use open::host_name;
 pub(crate) use process::{Announce, ServeOptions, announce_line, serve};
 pub(crate) use recovery::{Announcement, RecoveredJob};

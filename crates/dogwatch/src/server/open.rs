@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dogwatch_api::{Caller, ControlPlane, Scope};
@@ -43,7 +43,7 @@ pub(super) async fn open(
     context: &Context,
     identity: &ProcessIdentity,
     secret: &str,
-    endpoint: String,
+    agent_socket: PathBuf,
 ) -> Result<Opened, CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
@@ -101,7 +101,7 @@ pub(super) async fn open(
     let runner = RunnerParts {
         plane,
         recoverer: Some(recoverer),
-        endpoint: Some(endpoint),
+        channel: Some(agent_socket),
         remote: false,
         layout,
         machine,

@@ -2,18 +2,19 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dogwatch_runner::{Mode, Runner, RunnerParts, Stop, Transport, WorkOptions, recover};
 use dogwatch_server::{
-    AllowedHosts, EngineDoor, Limits, Listen, Listening, Metrics, Parts, Server,
+    AllowedHosts, EngineDoor, Limits, Listen, ListenError, Listening, Metrics, Parts, Server,
 };
 use dogwatch_store::Reads;
 use dogwatch_supervisor::ProcessIdentity;
 use tokio::sync::{oneshot, watch};
 
-use super::endpoint::{Endpoint, logs_directory, socket_path};
+use super::endpoint::{Endpoint, agent_socket_path, logs_directory, socket_path};
 use super::idle::nothing_to_do;
 use super::lock::Lock;
 use super::open::{Opened, open, secret_bytes};
@@ -83,15 +84,10 @@ async fn serve_locked(context: &Context, options: &ServeOptions) -> Result<Exit,
         ProcessIdentity::of_self().map_err(|error| CliError::from_error("own_process", &error))?;
     let secret = hex(&secret_bytes().map_err(|error| CliError::from_error("entropy", &error))?);
     let socket = socket_path(&context.layout);
-    let opened = open(
-        context,
-        &identity,
-        &secret,
-        format!("unix:{}", socket.display()),
-    )
-    .await?;
+    let agent_socket = agent_socket_path(&context.layout);
+    let opened = open(context, &identity, &secret, agent_socket.clone()).await?;
     let recovered = recover_dead(&opened).await?;
-    let server = bind(&opened, &socket, options).await?;
+    let (server, agents) = bind(&opened, &socket, agent_socket, options).await?;
     let activity = server.activity();
     let endpoint = Endpoint {
         schema_version: ENDPOINT_SCHEMA,
@@ -109,8 +105,12 @@ async fn serve_locked(context: &Context, options: &ServeOptions) -> Result<Exit,
 
     let (stop_work, work_stopped) = watch::channel(Stop::GoOn);
     let (close, closed) = oneshot::channel::<()>();
+    let (close_agents, agents_closed) = oneshot::channel::<()>();
     let http = tokio::spawn(server.run(async {
         let _ = closed.await;
+    }));
+    let for_agents = tokio::spawn(agents.run(async {
+        let _ = agents_closed.await;
     }));
     endpoint.publish(&context.layout)?;
     announce(options.announce, &endpoint, recovered);
@@ -149,8 +149,8 @@ async fn serve_locked(context: &Context, options: &ServeOptions) -> Result<Exit,
         }
     }
     Endpoint::withdraw(&context.layout);
-    let _ = close.send(());
-    let _ = http.await;
+    let _ = (close.send(()), close_agents.send(()));
+    let _ = (http.await, for_agents.await);
     sweeping.abort();
     if let Err(problem) = opened.engine.record_stop(reason).await {
         tracing::warn!(lane = "runtime", event = "server.stop_unrecorded", %problem);
@@ -178,9 +178,10 @@ async fn recover_dead(opened: &Opened) -> Result<Vec<RecoveredJob>, CliError> {
 
 async fn bind(
     opened: &Opened,
-    socket: &std::path::Path,
+    socket: &Path,
+    agent_socket: PathBuf,
     options: &ServeOptions,
-) -> Result<Server, CliError> {
+) -> Result<(Server, Server), CliError> {
     let mut places = vec![Listen::Unix(socket.to_owned())];
     places.extend(options.listen.map(|address| Listen::Tcp {
         address,
@@ -198,10 +199,15 @@ async fn bind(
         metrics: Metrics::new(env!("CARGO_PKG_VERSION")),
         extra: None,
     };
-    Server::bind(parts, &places).await.map_err(|error| {
+    let failed = |error: ListenError| {
         CliError::from_error("listen", &error)
             .next("choose another address with --listen, or end what uses this one")
-    })
+    };
+    let server = Server::bind(parts.clone(), &places).await.map_err(failed)?;
+    let agents = Server::bind_for_agents(parts, agent_socket)
+        .await
+        .map_err(failed)?;
+    Ok((server, agents))
 }
 
 /// The runner of this machine. Without slots there is none, and jobs wait for other runners.

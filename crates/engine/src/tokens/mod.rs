@@ -8,5 +8,5 @@ mod run_token;
 mod secret;
 
 pub use authenticate::{AuthFailure, LocalToken};
-pub use run_token::TokenKey;
+pub use run_token::{TokenKey, unproved_claim};
 pub(crate) use secret::fresh_secret;

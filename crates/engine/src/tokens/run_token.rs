@@ -52,15 +52,24 @@ impl TokenKey {
         let (text, mac) = token.rsplit_once('.')?;
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
         self.mac(text).verify_slice(&mac).ok()?;
-        let mut parts = text.strip_prefix(PREFIX)?.split('.');
-        let claim = LeaseClaim {
-            run: parts.next()?.parse().ok()?,
-            job: parts.next()?.parse().ok()?,
-            lease: parts.next()?.parse().ok()?,
-            epoch: Epoch(parts.next()?.parse().ok()?),
-        };
-        parts.next().is_none().then_some(claim)
+        spoken_for(text)
     }
+}
+
+/// What a token of a run says that it speaks for. Nothing is proved by it: only the server that made the token can tell.
+pub fn unproved_claim(token: &str) -> Option<LeaseClaim> {
+    spoken_for(token.rsplit_once('.')?.0)
+}
+
+fn spoken_for(text: &str) -> Option<LeaseClaim> {
+    let mut parts = text.strip_prefix(PREFIX)?.split('.');
+    let claim = LeaseClaim {
+        run: parts.next()?.parse().ok()?,
+        job: parts.next()?.parse().ok()?,
+        lease: parts.next()?.parse().ok()?,
+        epoch: Epoch(parts.next()?.parse().ok()?),
+    };
+    parts.next().is_none().then_some(claim)
 }
 
 /// Whether a token says of itself that it is one.

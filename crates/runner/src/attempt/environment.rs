@@ -26,12 +26,13 @@ impl Attempt<'_> {
                 prepared.workspace.clone().into(),
             ),
         ];
-        let optional = [
-            ("DOGWATCH_ENDPOINT", self.parts.endpoint.as_ref()),
-            ("TRACEPARENT", self.trace.as_ref()),
-        ];
-        for (name, value) in optional {
-            env.extend(value.map(|value| (name.into(), value.into())));
+        if let Some(socket) = &self.parts.channel {
+            let mut endpoint = OsString::from("unix:");
+            endpoint.push(socket);
+            env.push(("DOGWATCH_ENDPOINT".into(), endpoint));
+        }
+        if let Some(trace) = &self.trace {
+            env.push(("TRACEPARENT".into(), trace.into()));
         }
         if self.context.is_some() {
             let path = self.parts.layout.context(self.run);

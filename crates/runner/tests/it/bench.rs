@@ -170,7 +170,7 @@ impl Bench {
         RunnerParts {
             plane,
             recoverer: None,
-            endpoint: Some("http://127.0.0.1:1/".to_owned()),
+            channel: Some("/run/agent.sock".into()),
             remote: false,
             layout: self.layout.clone(),
             machine: self.machine,

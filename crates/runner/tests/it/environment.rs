@@ -46,7 +46,7 @@ async fn the_agent_gets_endpoint_token_trace_and_payload() {
     assert_eq!(file("mode.txt"), "400\n");
     // The trace is the one that was given; the step in it may be the server's own.
     assert_eq!(file("trace.txt")[3..35], TRACE[3..35]);
-    assert_eq!(file("endpoint.txt"), "http://127.0.0.1:1/\n");
+    assert_eq!(file("endpoint.txt"), "unix:/run/agent.sock\n");
     assert_eq!(file("job.txt").trim(), job.to_string());
 
     let token = fs::read(bench.meeting("token")).unwrap();

@@ -19,6 +19,8 @@ use crate::pipeline::Pipeline;
 pub enum Listen {
     /// A Unix socket that only the user of the server can open. Its directory is made if it is missing.
     Unix(PathBuf),
+    /// A Unix socket that whoever is shown it can open: nobody else comes through its directory, which is the user's alone.
+    Shared(PathBuf),
     /// A TCP address. Port 0 takes a free one.
     Tcp {
         /// The address.
@@ -47,7 +49,8 @@ pub(crate) enum Listener {
 impl Listener {
     pub(crate) async fn bind(listen: &Listen) -> Result<Self, ListenError> {
         match listen {
-            Listen::Unix(path) => unix::bind(path).await.map(Self::Unix),
+            Listen::Unix(path) => unix::bind(path, 0o600).await.map(Self::Unix),
+            Listen::Shared(path) => unix::bind(path, 0o666).await.map(Self::Unix),
             Listen::Tcp {
                 address,
                 allow_remote,

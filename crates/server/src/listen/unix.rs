@@ -1,4 +1,4 @@
-//! The Unix socket: 0600 in a directory of 0700, so that the file system already says who may connect.
+//! The Unix socket: by default 0600, always in a directory of 0700, so that the file system already says who may connect.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
@@ -37,7 +37,7 @@ impl Drop for Socket {
 }
 
 /// Binds a socket. That nobody else binds it meanwhile is for the lock of the data directory to ensure.
-pub(super) async fn bind(path: &Path) -> Result<Socket, ListenError> {
+pub(super) async fn bind(path: &Path, mode: u32) -> Result<Socket, ListenError> {
     let failed = |source| ListenError::Unix {
         path: path.to_owned(),
         source,
@@ -54,7 +54,7 @@ pub(super) async fn bind(path: &Path) -> Result<Socket, ListenError> {
         },
         _ => failed(source),
     })?;
-    fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed)?;
     let file = identity(&fs::symlink_metadata(path).map_err(failed)?);
     Ok(Socket {
         listener,
@@ -126,7 +126,7 @@ mod tests {
     async fn socket_and_directory_are_private_and_the_file_goes_with_it() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("run/server.sock");
-        let socket = bind(&path).await.unwrap();
+        let socket = bind(&path, 0o600).await.unwrap();
         assert_eq!(mode(&path), 0o600);
         assert_eq!(mode(path.parent().unwrap()), 0o700);
         drop(socket);
@@ -137,26 +137,32 @@ mod tests {
     async fn a_live_socket_stays_and_a_dead_one_goes() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("run/server.sock");
-        let first = bind(&path).await.unwrap();
-        assert_eq!(bind(&path).await.unwrap_err().code(), "socket_in_use");
+        let first = bind(&path, 0o600).await.unwrap();
+        assert_eq!(
+            bind(&path, 0o600).await.unwrap_err().code(),
+            "socket_in_use"
+        );
         assert!(path.exists());
         drop(first);
         // What a killed process leaves: the file, and nobody behind it.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists());
-        bind(&path).await.unwrap();
+        bind(&path, 0o600).await.unwrap();
     }
 
     #[tokio::test]
     async fn only_the_own_file_is_removed() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("run/server.sock");
-        let socket = bind(&path).await.unwrap();
+        let socket = bind(&path, 0o600).await.unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, "someone's").unwrap();
         drop(socket);
         assert_eq!(fs::read_to_string(&path).unwrap(), "someone's");
-        assert_eq!(bind(&path).await.unwrap_err().code(), "socket_path_taken");
+        assert_eq!(
+            bind(&path, 0o600).await.unwrap_err().code(),
+            "socket_path_taken"
+        );
         assert_eq!(fs::read_to_string(&path).unwrap(), "someone's");
     }
 
@@ -166,12 +172,14 @@ mod tests {
         let directory = home.path().join("run");
         fs::create_dir(&directory).unwrap();
         fs::set_permissions(&directory, Permissions::from_mode(0o750)).unwrap();
-        let refused = bind(&directory.join("server.sock")).await.unwrap_err();
+        let refused = bind(&directory.join("server.sock"), 0o600)
+            .await
+            .unwrap_err();
         assert_eq!(refused.code(), "socket_directory_open");
         let link = home.path().join("link");
         std::os::unix::fs::symlink(&directory, &link).unwrap();
         fs::set_permissions(&directory, Permissions::from_mode(0o700)).unwrap();
-        let refused = bind(&link.join("server.sock")).await.unwrap_err();
+        let refused = bind(&link.join("server.sock"), 0o600).await.unwrap_err();
         assert_eq!(refused.code(), "socket_directory_open");
     }
 
@@ -180,7 +188,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("run").join("s".repeat(120));
         assert_eq!(
-            bind(&path).await.unwrap_err().code(),
+            bind(&path, 0o600).await.unwrap_err().code(),
             "socket_path_too_long"
         );
     }

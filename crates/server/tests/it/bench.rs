@@ -1,6 +1,7 @@
 //! A server over an engine over a fresh database, with a job, a run, and tokens of every kind.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,7 @@ pub(crate) struct Bench {
     pub(crate) project: ProjectId,
     pub(crate) machine: MachineId,
     pub(crate) tcp: SocketAddr,
+    pub(crate) agent_socket: PathBuf,
     pub(crate) activity: Activity,
     _dir: TempDir,
 }
@@ -90,7 +92,14 @@ impl Bench {
             address: "127.0.0.1:0".parse().unwrap(),
             allow_remote: false,
         };
-        let server = Server::bind(parts, &[place]).await.unwrap();
+        let (server, agents) = (Server::bind(parts.clone(), &[place]).await.unwrap(), {
+            let socket = dir.path().join("run/agent.sock");
+            Server::bind_for_agents(parts, socket).await.unwrap()
+        });
+        let Listening::Unix(agent_socket) = agents.listening()[0].clone() else {
+            panic!("the door for agents is a socket");
+        };
+        tokio::spawn(agents.run(std::future::pending()));
         let Listening::Tcp(tcp) = server.listening()[0].clone() else {
             panic!("the one place is a TCP one");
         };
@@ -103,6 +112,7 @@ impl Bench {
             clock,
             entropy,
             tcp,
+            agent_socket,
             activity,
             _dir: dir,
         }

@@ -1,5 +1,6 @@
 //! The whole control API over a real engine, a real database and real sockets.
 
+mod agent_door;
 mod bench;
 mod malformed;
 mod matrix;

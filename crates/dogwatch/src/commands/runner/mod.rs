@@ -2,6 +2,7 @@
 
 mod list;
 mod own;
+mod relay;
 mod work;
 
 use clap::Subcommand;

@@ -21,11 +21,12 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::relay;
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{print, print_json};
-use crate::server::host_name;
+use crate::server::{host_name, runner_socket_path};
 
 /// Take jobs of a server and run them on this machine.
 #[derive(Debug, Args)]
@@ -86,7 +87,9 @@ impl From<TransportArg> for Transport {
 }
 
 pub(super) async fn work(context: &Context, args: &WorkArgs) -> Result<Exit, CliError> {
-    let parts = parts(context, args)?;
+    let socket = runner_socket_path(&context.layout);
+    let channel = relay::open(&args.server, socket.clone()).await?;
+    let parts = parts(context, args, socket)?;
     let stop = stop_on_signals()?;
     let options = WorkOptions {
         mode: if args.once {
@@ -112,6 +115,7 @@ pub(super) async fn work(context: &Context, args: &WorkArgs) -> Result<Exit, Cli
     } else {
         print(&format!("{} job(s) taken", worked.jobs));
     }
+    drop(channel);
     // Ended by a person, unless that is what once means.
     let ended_by_a_person = *stopped.borrow() != Stop::GoOn;
     Ok(if ended_by_a_person {
@@ -121,7 +125,7 @@ pub(super) async fn work(context: &Context, args: &WorkArgs) -> Result<Exit, Cli
     })
 }
 
-fn parts(context: &Context, args: &WorkArgs) -> Result<RunnerParts, CliError> {
+fn parts(context: &Context, args: &WorkArgs, channel: PathBuf) -> Result<RunnerParts, CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let token = token(args)?;
@@ -142,7 +146,7 @@ fn parts(context: &Context, args: &WorkArgs) -> Result<RunnerParts, CliError> {
     Ok(RunnerParts {
         plane: Arc::new(client),
         recoverer: None,
-        endpoint: Some(args.server.to_string()),
+        channel: Some(channel),
         remote: true,
         layout: context.layout.clone(),
         machine,
