@@ -1,7 +1,4 @@
-//! The redactor seam: what stands between captured bytes and the disk.
-//!
-//! Everything a command prints passes through a [`Redactor`] before it is stored, so that a secret set can be honoured later without
-//! another path to the disk existing. A redactor may hold bytes back while a secret could still be completed by the next chunk.
+//! The seam: every captured byte passes through a [`Redactor`] on its way to the disk.
 
 use crate::frame::Stream;
 
