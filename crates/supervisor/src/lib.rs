@@ -16,6 +16,7 @@ pub mod os;
 mod oversight;
 mod plain;
 mod record;
+mod secrets_pipe;
 mod shim;
 mod spec;
 mod supervised;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use dogwatch_core::redact::SecretSet;
 use tokio::sync::watch;
 
 use crate::record::ExitRecord;
@@ -33,6 +34,8 @@ pub struct Oversight {
     pub orders: watch::Receiver<Order>,
     /// Until when, in nanoseconds of CLOCK_BOOTTIME, the tree may live without a new deadline.
     pub deadline: watch::Receiver<Option<u64>>,
+    /// What is taken out of its output before that is stored or told.
+    pub secrets: SecretSet,
     /// Where progress goes.
     pub progress: watch::Sender<Progress>,
 }
@@ -45,7 +48,7 @@ pub async fn oversee(
     mut oversight: Oversight,
 ) -> Result<ExitRecord, SupervisorError> {
     spec.deadline_boottime_ns = *oversight.deadline.borrow_and_update();
-    let mut supervised = Supervised::spawn(program, &spec, directory).await?;
+    let mut supervised = Supervised::spawn(program, &spec, &oversight.secrets, directory).await?;
     let control = supervised.control().clone();
     let mut progress = supervised.progress();
     // Seen as changed once, so that an order given before the start is obeyed.

@@ -102,7 +102,7 @@ impl SecretSet {
     }
 
     /// Names and values, for whoever hands them on to the process that needs them.
-    pub fn expose(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> {
+    pub fn expose(&self) -> impl ExactSizeIterator<Item = (&str, &[u8])> + Clone {
         self.0
             .secrets
             .iter()

@@ -246,6 +246,7 @@ impl Attempt<'_> {
         Oversight {
             orders: self.orders.clone(),
             deadline: self.pulse.deadline.clone(),
+            secrets: dogwatch_core::redact::SecretSet::default(),
             progress,
         }
     }

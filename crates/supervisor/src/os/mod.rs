@@ -6,6 +6,7 @@ pub mod clock;
 pub(crate) mod descriptors;
 pub(crate) mod durable;
 pub(crate) mod namespace;
+pub(crate) mod own_memory;
 pub(crate) mod pidfd;
 pub(crate) mod probe;
 pub(crate) mod proc;

@@ -8,6 +8,7 @@ use std::io;
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::sys::prctl;
 use nix::unistd::{getegid, geteuid};
 
 /// A step of entering the namespaces that can be refused.
@@ -132,10 +133,22 @@ impl Namespaces {
             let write = |step, path, bytes: &[u8]| {
                 write_file(path, bytes).map_err(|errno| Refused { step, errno })
             };
+            // The maps of a process whose memory is private belong to root, so it is readable while it writes them.
+            let private = prctl::get_dumpable() == Ok(false);
+            if private {
+                let _ = prctl::set_dumpable(true);
+            }
             // An unprivileged group map is accepted only once setgroups is given up for good.
-            write(Step::Setgroups, c"/proc/self/setgroups", b"deny")?;
-            write(Step::GidMap, c"/proc/self/gid_map", &maps.gid)?;
-            write(Step::UidMap, c"/proc/self/uid_map", &maps.uid)?;
+            let written = write(Step::Setgroups, c"/proc/self/setgroups", b"deny")
+                .and_then(|()| write(Step::GidMap, c"/proc/self/gid_map", &maps.gid))
+                .and_then(|()| write(Step::UidMap, c"/proc/self/uid_map", &maps.uid));
+            if private {
+                prctl::set_dumpable(false).map_err(|errno| Refused {
+                    step: Step::UidMap,
+                    errno,
+                })?;
+            }
+            written?;
         }
         if self.flags & flags(libc::CLONE_NEWNS) != 0 {
             make_mounts_private().map_err(|errno| Refused {

@@ -8,22 +8,25 @@ use std::time::Instant;
 
 use dogwatch_core::Clock as _;
 use dogwatch_core::frame::Stream;
-use dogwatch_core::redact::NoSecrets;
+use dogwatch_core::redact::SecretSet;
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, dup2_stdin, dup2_stdout, getpgid, getppid, setpgid, setsid};
+use zeroize::Zeroizing;
 
 use super::capture::Capture;
 use super::clocks::{Clocks, Fence};
 use super::control::Control;
 use super::event_loop::{EventLoop, Outcome};
 use super::launch::{NotLaunched, launch};
+use super::redaction::{redact_record, redact_string, redactor};
 use crate::control::Greeting;
 use crate::identity::ProcessIdentity;
 use crate::os::clock::SystemClock;
-use crate::os::{durable, signals};
+use crate::os::{durable, own_memory, signals};
 use crate::record::{Cause, ExitRecord, Leftovers, RECORD_VERSION};
+use crate::secrets_pipe;
 use crate::spec::ShimSpec;
 
 /// What stopped a shim, as a sentence: its only reader is a person.
@@ -37,7 +40,7 @@ impl ShimError {
 
 /// The entry of `dogwatch __shim`: to be called before anything starts a thread.
 ///
-/// The spec comes as JSON on standard input. One [`Greeting`] goes to standard output before the command starts; anything that concerns
+/// The spec comes as a line of JSON on standard input, and the secrets after it. One [`Greeting`] goes to standard output before the command starts; anything that concerns
 /// only the shim itself goes to standard error. The exit code says whether an exit record was written.
 pub fn shim_main() -> ExitCode {
     let prepared = match prepare() {
@@ -49,9 +52,11 @@ pub fn shim_main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let secrets = prepared.secrets.clone();
     match prepared.hold() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(ShimError(message)) => {
+        Err(ShimError(mut message)) => {
+            redact_string(&mut message, &secrets);
             log(&message);
             ExitCode::FAILURE
         }
@@ -69,6 +74,7 @@ pub(super) fn log(message: &str) {
 
 struct Prepared {
     spec: ShimSpec,
+    secrets: SecretSet,
     identity: ProcessIdentity,
     signals: SignalFd,
     fence: Fence,
@@ -77,6 +83,11 @@ struct Prepared {
 }
 
 fn prepare() -> Result<Prepared, ShimError> {
+    if !own_memory::keep_private().map_err(ShimError::at("keep its memory private"))? {
+        log(
+            "its memory is readable for its user: /proc would hide it otherwise, and it could not be ended",
+        );
+    }
     set_child_subreaper(true)
         .map_err(io::Error::from)
         .map_err(ShimError::at("adopt orphans"))?;
@@ -87,7 +98,7 @@ fn prepare() -> Result<Prepared, ShimError> {
         signals::ignore(ignored).map_err(ShimError::at("ignore signals"))?;
     }
     lead_session();
-    let spec = read_spec()?;
+    let (spec, secrets) = read_orders()?;
     let exit_path = spec.exit_path.as_path();
     if exit_path.symlink_metadata().is_ok() {
         return Err(ShimError(format!(
@@ -96,7 +107,7 @@ fn prepare() -> Result<Prepared, ShimError> {
         )));
     }
     let frames_path = spec.frames_path.as_path();
-    let capture = Capture::create(frames_path, spec.output_cap, Box::new(NoSecrets)).map_err(
+    let capture = Capture::create(frames_path, spec.output_cap, redactor(&secrets)).map_err(
         ShimError::at(format_args!("create {}", frames_path.display()).to_string()),
     )?;
     let control_path = spec.control_path.as_path();
@@ -110,6 +121,7 @@ fn prepare() -> Result<Prepared, ShimError> {
         fence: Fence::new(spec.deadline_boottime_ns).map_err(ShimError::at("set a timer"))?,
         capture,
         control,
+        secrets,
         spec,
     };
     greet(&Greeting::Ready {}).map_err(ShimError::at("say that the shim is ready"))?;
@@ -127,17 +139,20 @@ fn lead_session() {
     let _ = setsid();
 }
 
-fn read_spec() -> Result<ShimSpec, ShimError> {
-    let mut json = Vec::new();
+fn read_orders() -> Result<(ShimSpec, SecretSet), ShimError> {
+    let mut message = Zeroizing::new(Vec::new());
     io::stdin()
         .lock()
-        .read_to_end(&mut json)
+        .read_to_end(&mut message)
         .map_err(ShimError::at("read the spec"))?;
-    let spec: ShimSpec = serde_json::from_slice(&json)
+    let (json, rest) = secrets_pipe::split(&message);
+    let spec: ShimSpec = serde_json::from_slice(json)
         .map_err(|error| ShimError(format!("cannot understand the spec: {error}")))?;
     spec.validate()
         .map_err(|error| ShimError(format!("cannot accept the spec: {error}")))?;
-    Ok(spec)
+    let secrets =
+        secrets_pipe::decode(rest).map_err(|error| ShimError(format!("cannot {error}")))?;
+    Ok((spec, secrets))
 }
 
 fn greet(greeting: &Greeting) -> io::Result<()> {
@@ -191,6 +206,7 @@ impl Prepared {
         record.stdout = self.capture.counts(Stream::Stdout);
         record.stderr = self.capture.counts(Stream::Stderr);
         record.frames_bytes = self.capture.file_len();
+        redact_record(&mut record, &self.secrets);
         let bytes = serde_json::to_vec_pretty(&record)
             .map_err(|error| ShimError(format!("cannot encode the exit record: {error}")))?;
         durable::write(self.spec.exit_path.as_path(), &bytes)

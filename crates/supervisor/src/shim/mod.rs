@@ -7,7 +7,7 @@
 //! - [`launch`], [`init`], [`child`]: the way to a running command; [`report`] is what they say on the way.
 //! - [`event_loop`]: one poll loop over everything below.
 //! - [`tree`], [`stop`], [`clocks`]: what runs, how it is ended, and when.
-//! - [`capture`], [`tail`], [`last_line`]: its output. [`control`]: its runner.
+//! - [`capture`], [`redaction`], [`tail`], [`last_line`]: its output. [`control`]: its runner.
 
 mod capture;
 mod child;
@@ -18,6 +18,7 @@ mod event_loop;
 mod init;
 mod last_line;
 mod launch;
+mod redaction;
 mod report;
 mod stop;
 mod tail;

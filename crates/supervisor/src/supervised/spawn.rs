@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use dogwatch_core::redact::SecretSet;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -18,6 +19,7 @@ use super::shim_file::ShimFile;
 use crate::control::{Greeting, Started};
 use crate::identity::{IdentityError, ProcessIdentity};
 use crate::record::{ExitRecord, RecordError, Rung};
+use crate::secrets_pipe;
 use crate::spec::{ShimSpec, SpecError};
 
 /// The shim's own log, beside [`super::SHIM_FILE`].
@@ -130,11 +132,15 @@ pub struct Supervised {
 impl Supervised {
     /// Starts a shim for this spec. `directory` receives `shim.json`, which is durable before the shim learns what to run, and `shim.log`.
     ///
+    /// The secrets go through memory only, on the pipe that brings the spec, and never reach a disk: the shim takes them out of the
+    /// command's output.
+    ///
     /// The shim outlives this value and this process. If the future is dropped before it is done, the command may or may not run; the
     /// file says whom to ask.
     pub async fn spawn(
         program: &ShimProgram,
         spec: &ShimSpec,
+        secrets: &SecretSet,
         directory: &Path,
     ) -> Result<Self, SupervisorError> {
         spec.validate()?;
@@ -168,7 +174,7 @@ impl Supervised {
         let mut stdin = child.stdin.take();
         if let Some(stdin) = &mut stdin {
             // A shim that ended early says why in its greeting, which is better than a broken pipe.
-            let _ = stdin.write_all(&json).await;
+            let _ = stdin.write_all(&secrets_pipe::encode(&json, secrets)).await;
         }
         drop(stdin);
         read_greeting(&mut child, &log_path).await?;

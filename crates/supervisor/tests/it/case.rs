@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use dogwatch_core::frame::{PlainStreams, Record, Tail, decode_all, plain_streams};
+use dogwatch_core::redact::SecretSet;
 use dogwatch_supervisor::{
     Cause, EnvVar, ExitRecord, Rung, SPEC_VERSION, ShimProgram, ShimSpec, Supervised, WantedRung,
 };
@@ -64,8 +65,7 @@ pub(crate) async fn settings() -> Vec<Setting> {
     }
     for setting in candidates {
         let case = Case::new(setting, &["true"]);
-        let Ok(mut trial) = Supervised::spawn(&setting.program(), &case.spec, case.path()).await
-        else {
+        let Ok(mut trial) = case.try_spawn().await else {
             continue;
         };
         let record = trial.wait().await.unwrap();
@@ -97,6 +97,7 @@ where
 pub(crate) struct Case {
     pub(crate) setting: Setting,
     pub(crate) spec: ShimSpec,
+    pub(crate) secrets: SecretSet,
     directory: PathBuf,
     _whole: tempfile::TempDir,
 }
@@ -144,6 +145,7 @@ impl Case {
         Self {
             setting,
             spec,
+            secrets: SecretSet::default(),
             directory,
             _whole: whole,
         }
@@ -158,15 +160,14 @@ impl Case {
     }
 
     pub(crate) async fn spawn(&self) -> Supervised {
-        Supervised::spawn(&self.setting.program(), &self.spec, self.path())
-            .await
-            .unwrap()
+        self.try_spawn().await.unwrap()
     }
 
     pub(crate) async fn try_spawn(
         &self,
     ) -> Result<Supervised, dogwatch_supervisor::SupervisorError> {
-        Supervised::spawn(&self.setting.program(), &self.spec, self.path()).await
+        let program = self.setting.program();
+        Supervised::spawn(&program, &self.spec, &self.secrets, self.path()).await
     }
 
     pub(crate) async fn run(&self) -> ExitRecord {

@@ -267,8 +267,9 @@ async fn a_used_directory_or_a_bad_spec_is_refused_before_anything_runs() {
 async fn a_shim_program_that_does_not_exist_is_named() {
     let case = Case::new(settings().await[0], &["true"]);
     let program = dogwatch_supervisor::ShimProgram::new("/no/such/dogwatch");
-    let error = dogwatch_supervisor::Supervised::spawn(&program, &case.spec, case.path())
-        .await
-        .unwrap_err();
+    let error =
+        dogwatch_supervisor::Supervised::spawn(&program, &case.spec, &case.secrets, case.path())
+            .await
+            .unwrap_err();
     assert!(error.to_string().contains("/no/such/dogwatch"), "{error}");
 }
