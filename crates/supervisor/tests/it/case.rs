@@ -27,6 +27,14 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
+    /// The one that exists everywhere.
+    pub(crate) const fn here() -> Self {
+        Self {
+            as_nobody: false,
+            rung: Rung::Subreaper,
+        }
+    }
+
     fn program(self) -> ShimProgram {
         let shim = env!("CARGO_BIN_EXE_dogwatch-shim-for-tests");
         if self.as_nobody {
@@ -47,10 +55,7 @@ impl Setting {
 
 /// The settings that exist here. The subreaper works everywhere; the others are found by trying.
 pub(crate) async fn settings() -> Vec<Setting> {
-    let mut found = vec![Setting {
-        as_nobody: false,
-        rung: Rung::Subreaper,
-    }];
+    let mut found = vec![Setting::here()];
     let mut candidates = vec![Setting {
         as_nobody: false,
         rung: Rung::PidNamespace,

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use dogwatch_supervisor::control::Notice;
 use dogwatch_supervisor::{Cause, ControlClient};
 
-use crate::case::{Case, eventually, everywhere, settings};
+use crate::case::{Case, Setting, eventually, everywhere, settings};
 
 const UNTIL_GO: &str = "touch up; until [ -e go ]; do sleep 0.05; done";
 
@@ -106,9 +106,13 @@ async fn nonsense_is_refused_and_the_command_goes_on() {
 
 #[test]
 fn a_shim_that_is_told_nothing_runs_nothing() {
+    let spec = serde_json::to_string(&Case::new(Setting::here(), &["true"]).spec).unwrap();
+    let cut = format!("{spec}\n\u{1}\0\0");
     for (spec, reason) in [
         ("", "cannot understand the spec"),
         ("{\"v\":1,\"argv\":[\"true\"]", "cannot understand the spec"),
+        (&spec, "the pipe ended before they were complete"),
+        (&cut, "the pipe ended before they were complete"),
     ] {
         let mut shim = Command::new(env!("CARGO_BIN_EXE_dogwatch-shim-for-tests"))
             .stdin(Stdio::piped())

@@ -3,6 +3,8 @@
 mod case;
 mod control;
 mod ending;
+mod floods;
 mod launching;
 mod output;
+mod redaction;
 mod tree;

@@ -2,15 +2,13 @@
 
 use std::fs::{self, OpenOptions};
 
-use dogwatch_core::frame::{Dropped, Record, Stream, decode_all};
+use dogwatch_core::frame::decode_all;
 use dogwatch_supervisor::{Cause, StreamCounts};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::case::{Case, eventually, everywhere, settings};
-
-const TAIL: u64 = 64 * 1024;
+use crate::case::{Case, eventually, everywhere};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_are_not_text_are_kept_exactly() {
@@ -30,66 +28,6 @@ async fn bytes_that_are_not_text_are_kept_exactly() {
         assert_eq!(record.frames_bytes, length);
     })
     .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_flood_is_counted_exactly_in_little_memory() {
-    const FLOOD: u64 = 256 << 20;
-    const CAP: u64 = 100_000;
-    let setting = *settings().await.last().unwrap();
-    let script = format!(
-        "head -c {} /dev/zero; printf 'the end'; until [ -e go ]; do sleep 0.05; done",
-        FLOOD - 7
-    );
-    let mut case = Case::sh(setting, &script);
-    case.spec.output_cap = CAP;
-    let mut supervised = case.spawn().await;
-    let progress = supervised.progress();
-    eventually("the flood is over", || {
-        let progress = progress.borrow();
-        progress
-            .output
-            .as_ref()
-            .is_some_and(|output| output.stdout == FLOOD)
-    })
-    .await;
-    let peak = peak_memory_kib(supervised.shim().pid);
-    assert!(peak < 64 * 1024, "{peak} KiB");
-    case.make("go");
-    let record = supervised.wait().await.unwrap();
-    assert_eq!(record.cause, Cause::Exited { code: 0 });
-    let dropped = FLOOD - CAP - TAIL;
-    let expected = StreamCounts {
-        seen: FLOOD,
-        stored: CAP + TAIL,
-        dropped,
-    };
-    assert_eq!(record.stdout, expected);
-    let gaps: Vec<Dropped> = case
-        .records()
-        .into_iter()
-        .filter_map(|record| match record {
-            Record::Dropped(dropped) => Some(dropped),
-            Record::Frame(_) => None,
-        })
-        .collect();
-    assert_eq!(gaps.len(), 1);
-    assert_eq!((gaps[0].stream, gaps[0].bytes), (Stream::Stdout, dropped));
-    let plain = case.plain().stdout;
-    assert!(plain.ends_with(b"\0the end"));
-    let marker = format!("\n[dogwatch: {dropped} bytes not stored]\n");
-    let place = usize::try_from(CAP).unwrap();
-    assert!(plain[place..].starts_with(marker.as_bytes()));
-    assert_eq!(plain.len() as u64, CAP + TAIL + marker.len() as u64);
-}
-
-fn peak_memory_kib(pid: i32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
