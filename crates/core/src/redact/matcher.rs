@@ -1,21 +1,21 @@
 //! Where patterns begin in a text, at the speed of looking at a few of its bytes.
 //!
-//! Every pattern has at least eight bytes. A window of that length moves over the text; the last three bytes of the window say, through a
-//! table of hashes, how far it may move without passing the beginning of a pattern (Wu and Manber's method). Where they do not let it
-//! move, the eight bytes are looked up and whole patterns compared.
+//! A window as long as the shortest pattern moves over the text; its last three bytes say, through a table of hashes, how far it may move
+//! without passing the beginning of a pattern (Wu and Manber's method). Where they do not let it move, the eight bytes that every pattern
+//! has at least are looked up and whole patterns compared.
 
 use zeroize::Zeroizing;
 
 use super::secret_set::MIN_SECRET_LEN;
 
-/// The window: no pattern is shorter.
-const WINDOW: usize = MIN_SECRET_LEN;
+/// How many bytes every pattern has at least, which are looked up together.
+const HEAD: usize = MIN_SECRET_LEN;
+
+/// The longest window. A longer one moves farther, but leaves more places at the end of a text to be looked at one by one.
+const MAX_WINDOW: usize = 16;
 
 /// How many bytes at the window's end decide how far it moves.
 const BLOCK: usize = 3;
-
-/// The farthest move.
-const MAX_SHIFT: u8 = (WINDOW - BLOCK + 1) as u8;
 
 /// What is known about one place of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(super) struct Matcher {
     patterns: Vec<Pattern>,
     /// The first eight bytes of patterns as numbers in the same order, and the place of the first pattern that has them.
     heads: Vec<(u64, usize)>,
+    /// How long the window is.
+    window: usize,
     shifts: Box<[u8; 1 << 16]>,
     begins: [bool; 256],
 }
@@ -57,25 +59,30 @@ impl Matcher {
             .collect();
         patterns.sort_by(|a, b| (&*a.bytes, a.secret).cmp(&(&*b.bytes, b.secret)));
         patterns.dedup_by(|later, first| later.bytes == first.bytes);
+        let shortest = patterns.iter().map(|pattern| pattern.bytes.len()).min();
+        let window = shortest.map_or(MAX_WINDOW, |length| length.min(MAX_WINDOW));
         let mut matcher = Self {
             patterns: Vec::new(),
             heads: Vec::new(),
-            shifts: Box::new([MAX_SHIFT; 1 << 16]),
+            window,
+            shifts: Box::new([shift(window - BLOCK + 1); 1 << 16]),
             begins: [false; 256],
         };
         for (place, pattern) in patterns.iter().enumerate() {
-            let window: &[u8; WINDOW] = pattern
+            let head: &[u8; HEAD] = pattern
                 .bytes
                 .first_chunk()
                 .expect("no form of a secret is shorter than the shortest secret");
-            matcher.begins[usize::from(window[0])] = true;
-            let head = u64::from_be_bytes(*window);
+            matcher.begins[usize::from(head[0])] = true;
+            let head = u64::from_be_bytes(*head);
             if matcher.heads.last().is_none_or(|(last, _)| *last != head) {
                 matcher.heads.push((head, place));
             }
-            for (back, block) in window.array_windows::<BLOCK>().rev().enumerate() {
-                let shift = &mut matcher.shifts[slot(*block)];
-                *shift = (*shift).min(back as u8);
+            let blocks = pattern.bytes[..window].windows(BLOCK).rev();
+            for (back, block) in blocks.enumerate() {
+                let [a, b, c] = *block else { continue };
+                let known = &mut matcher.shifts[slot(u32::from_le_bytes([a, b, c, 0]))];
+                *known = (*known).min(shift(back));
             }
         }
         matcher.patterns = patterns;
@@ -84,9 +91,10 @@ impl Matcher {
 
     /// The next place from `at` on where a pattern may begin; where less than a window is left, that is every place.
     pub(super) fn candidate(&self, text: &[u8], mut at: usize) -> usize {
-        while let Some(window) = text.get(at..).and_then(<[u8]>::first_chunk::<WINDOW>) {
-            let [.., a, b, c] = *window;
-            let shift = self.shifts[slot([a, b, c])];
+        // The block is read with the byte before it, which one load can do.
+        let before = self.window - BLOCK - 1;
+        while let Some(bytes) = text.get(at + before..).and_then(<[u8]>::first_chunk) {
+            let shift = self.shifts[slot(u32::from_le_bytes(*bytes) >> 8)];
             if shift == 0 {
                 break;
             }
@@ -97,14 +105,14 @@ impl Matcher {
 
     /// What begins at the start of `text`, which ends for good if `ended`.
     pub(super) fn at(&self, text: &[u8], ended: bool) -> At {
-        let Some(window) = text.first_chunk::<WINDOW>() else {
+        let Some(head) = text.first_chunk::<HEAD>() else {
             return if !ended && self.may_begin(text) {
                 At::Open
             } else {
                 At::Nothing
             };
         };
-        let head = u64::from_be_bytes(*window);
+        let head = u64::from_be_bytes(*head);
         let Ok(found) = self.heads.binary_search_by_key(&head, |(head, _)| *head) else {
             return At::Nothing;
         };
@@ -146,8 +154,11 @@ impl Matcher {
 }
 
 /// The place of a block in the table.
-fn slot(block: [u8; BLOCK]) -> usize {
-    let [a, b, c] = block;
-    let hash = u32::from_le_bytes([a, b, c, 0]).wrapping_mul(0x9e37_79b1);
-    (hash >> 16) as usize
+const fn slot(block: u32) -> usize {
+    (block.wrapping_mul(0x9e37_79b1) >> 16) as usize
+}
+
+/// A move as it stands in the table; no window is that long.
+const fn shift(places: usize) -> u8 {
+    places as u8
 }
