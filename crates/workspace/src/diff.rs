@@ -107,7 +107,7 @@ pub fn write_patch(
 
 /// The paths that differ, in git's order.
 pub fn changes(vault: &Vault, from: ObjectId, to: ObjectId) -> Result<Vec<Change>, GitError> {
-    let output = command(vault, from, to, &["--raw", "-z"])?.run()?;
+    let output = raw(vault, from, to)?;
     let mut fields = output.split(|byte| *byte == 0);
     let mut changes = Vec::new();
     while let Some(header) = fields.next().filter(|header| !header.is_empty()) {
@@ -117,6 +117,11 @@ pub fn changes(vault: &Vault, from: ObjectId, to: ObjectId) -> Result<Vec<Change
         })?);
     }
     Ok(changes)
+}
+
+/// What [`changes`] is read from: `:<mode> <mode> <id> <id> <status>` and the path, each with a NUL at its end.
+pub(crate) fn raw(vault: &Vault, from: ObjectId, to: ObjectId) -> Result<Vec<u8>, GitError> {
+    command(vault, from, to, &["--raw", "-z", "--full-index"])?.run()
 }
 
 /// How much differs.

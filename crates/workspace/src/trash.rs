@@ -38,6 +38,12 @@ impl Trash {
 
     /// Removes `directory` with everything in it. One that does not exist is removed already.
     pub fn remove(&self, directory: &Path) -> Result<(), RemoveError> {
+        self.set_aside(directory)?.delete()
+    }
+
+    /// Moves `directory` out of its place, which takes no time however much there is in it. What is not deleted then is deleted by the
+    /// next [`sweep`](Self::sweep).
+    pub fn set_aside(&self, directory: &Path) -> Result<Discarded, RemoveError> {
         let failed = |source| RemoveError {
             path: directory.into(),
             source,
@@ -61,7 +67,10 @@ impl Trash {
                 return Err(failed(error));
             }
         }
-        empty(&bin).map_err(failed)
+        Ok(Discarded {
+            bin,
+            path: directory.into(),
+        })
     }
 
     /// Removes what earlier removals left behind, and says how many there were.
@@ -106,6 +115,31 @@ impl Trash {
                 other => return other.map(|()| bin),
             }
         }
+    }
+}
+
+/// A directory that is in the trash and not yet deleted.
+#[derive(Debug)]
+#[must_use = "what is not deleted takes space until the trash is swept"]
+pub struct Discarded {
+    bin: PathBuf,
+    path: PathBytes,
+}
+
+impl Discarded {
+    /// Deletes it.
+    pub fn delete(self) -> Result<(), RemoveError> {
+        empty(&self.bin).map_err(|source| RemoveError {
+            path: self.path,
+            source,
+        })
+    }
+
+    /// Deletes it on a thread of its own. What fails, or does not come to its end, is left to the next sweep, which reports it.
+    pub fn delete_in_background(self) {
+        let _ = std::thread::Builder::new()
+            .name("trash".to_owned())
+            .spawn(move || self.delete());
     }
 }
 

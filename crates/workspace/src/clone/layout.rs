@@ -44,7 +44,7 @@ pub enum CloneError {
 const ATTRIBUTES: &str = "* -text -crlf !eol -ident !filter !working-tree-encoding\n";
 
 /// Makes a repository in a fresh directory. HEAD is `branch` at `head`; nothing is checked out.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     vault: &Vault,
     head: ObjectId,
     directory: &Path,
@@ -79,7 +79,7 @@ pub(super) fn prepare(
 }
 
 /// Fills the index and the directory from a tree, in one process.
-pub(super) fn check_out(directory: &Path, tree: ObjectId) -> Result<(), CloneError> {
+pub(crate) fn check_out(directory: &Path, tree: ObjectId) -> Result<(), CloneError> {
     GitCommand::trusted(&directory.join(".git"), "read-tree")?
         .work_tree(directory)
         .args(["--reset", "-u", "--no-recurse-submodules"])
@@ -101,7 +101,7 @@ fn alternates_line(objects: &Path) -> Vec<u8> {
     line
 }
 
-fn check_branch(name: &str) -> Result<(), CloneError> {
+pub(crate) fn check_branch(name: &str) -> Result<(), CloneError> {
     let plain = |part: &str| {
         !part.is_empty()
             && !part.starts_with(['.', '-'])
@@ -127,7 +127,7 @@ fn write(path: &Path, content: &[u8]) -> Result<(), CloneError> {
     fs::write(path, content).map_err(io_error("write", path))
 }
 
-pub(super) fn io_error(action: &'static str, path: &Path) -> impl Fn(io::Error) -> CloneError {
+pub(crate) fn io_error(action: &'static str, path: &Path) -> impl Fn(io::Error) -> CloneError {
     let path = PathBytes::from(path);
     move |source| CloneError::Io {
         action,

@@ -1,7 +1,7 @@
 //! Working copies that borrow their objects from the vault: the agent's private clone, and the export a gate runs in.
 
 mod export;
-mod layout;
+pub(crate) mod layout;
 mod private;
 
 pub use export::Export;

@@ -1,7 +1,14 @@
 //! Calls that differ between operating systems. Everything here works relative to an open directory and never follows a link.
 
+#[path = "linux_layers.rs"]
+mod layers;
 #[path = "unix.rs"]
 mod system;
+
+pub(crate) use layers::{
+    attribute, attributes, create_whiteout, give_to, open_beneath, remove_attribute,
+    set_attribute, set_modified, sync_file_system,
+};
 
 pub(crate) use system::{
     EntryKind, FileIdentity, Metadata, chmod_own, create_directory, create_file, create_symlink,

@@ -39,6 +39,8 @@ pub(crate) struct Metadata {
     pub(crate) size: u64,
     /// Permission bits.
     pub(crate) mode: u32,
+    /// A character device that no driver has: how an overlay's upper layer says that a name is gone.
+    pub(crate) whiteout: bool,
 }
 
 impl From<FileStat> for Metadata {
@@ -58,11 +60,13 @@ impl From<FileStat> for Metadata {
             },
             size: u64::try_from(found.st_size).unwrap_or(0),
             mode: found.st_mode as u32 & 0o7777,
+            whiteout: found.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFCHR.bits()
+                && found.st_rdev == 0,
         }
     }
 }
 
-fn name(bytes: &[u8]) -> io::Result<CString> {
+pub(super) fn name(bytes: &[u8]) -> io::Result<CString> {
     if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,

@@ -1,7 +1,5 @@
 //! Taking a snapshot.
 
-use std::path::Path;
-
 use dogwatch_core::Timestamp;
 use dogwatch_core::ids::RunId;
 use serde::{Deserialize, Serialize};
@@ -9,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use crate::git::GitError;
 use crate::object_id::ObjectId;
 use crate::path_bytes::PathBytes;
-use crate::tree::{CommitText, Import, TreeError, TreeLimits, TreeReport, walk};
+use crate::tree::{CommitText, Contents, Import, TreeError, TreeLimits, TreeReport, walk};
 use crate::vault::{Vault, VaultError};
 
 /// What to take a snapshot of, and how to call it.
 #[derive(Clone, Debug)]
 pub struct SnapshotRequest<'a> {
-    /// The directory to read.
-    pub workspace: &'a Path,
+    /// What to read.
+    pub workspace: Contents<'a>,
     /// The commit the run started from, which the vault holds.
     pub base: ObjectId,
     /// The run.

@@ -1,8 +1,6 @@
 //! The entries of a base commit.
 
-use std::collections::{BTreeMap, HashSet};
-use std::ops::Bound;
-
+use super::listing::{Listed, Listing};
 use crate::git::GitError;
 use crate::object_id::ObjectId;
 use crate::vault::Vault;
@@ -27,7 +25,7 @@ impl Mode {
     }
 
     /// Old repositories hold group-writable files; git takes them as plain ones, and so does this.
-    fn parse(text: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         match text {
             b"100644" | b"100664" => Some(Self::File),
             b"100755" => Some(Self::Executable),
@@ -43,72 +41,99 @@ impl Mode {
 pub(crate) struct BaseEntry {
     pub(crate) mode: Mode,
     pub(crate) id: ObjectId,
-    /// Whether the walk found something that T stores at this path.
-    pub(crate) seen: bool,
 }
 
-/// Everything a commit contains, by path.
+/// Everything a commit contains, and what of it T has as well.
 pub(crate) struct BaseTree {
-    entries: BTreeMap<Vec<u8>, BaseEntry>,
-    ids: HashSet<ObjectId>,
+    listing: Listing,
+    /// Whether T has something at the path of an entry.
+    seen: Vec<bool>,
 }
 
 impl BaseTree {
+    /// For a walk that sees every file: what it does not come across is gone.
     pub(crate) fn read(vault: &Vault, base: ObjectId) -> Result<Self, GitError> {
-        let listing = vault
-            .command("ls-tree")?
-            .args(["-r", "-z", "--full-tree"])
-            .arg(base.to_string())
-            .run()?;
-        let mut entries = BTreeMap::new();
-        let mut ids = HashSet::new();
-        for entry in parse_ls_tree(&listing) {
-            let (mode, id, path) = entry?;
-            ids.insert(id);
-            entries.insert(
-                path.to_vec(),
-                BaseEntry {
-                    mode,
-                    id,
-                    seen: false,
-                },
-            );
-        }
-        Ok(Self { entries, ids })
+        let listing = Listing::read(vault, base, false)?;
+        let seen = vec![false; listing.len()];
+        Ok(Self { listing, seen })
+    }
+
+    /// For a walk that sees only changes: what it does not come across is there.
+    pub(crate) fn assumed_present(listing: Listing) -> Self {
+        let seen = vec![true; listing.len()];
+        Self { listing, seen }
+    }
+
+    pub(crate) fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     pub(crate) fn get(&self, path: &[u8]) -> Option<BaseEntry> {
-        self.entries.get(path).copied()
+        self.listing.find(path).map(|index| self.entry(index))
+    }
+
+    fn entry(&self, index: usize) -> BaseEntry {
+        let Listed { mode, id, .. } = self.listing.entry(index);
+        BaseEntry { mode, id }
     }
 
     pub(crate) fn mark_seen(&mut self, path: &[u8]) {
-        if let Some(entry) = self.entries.get_mut(path) {
-            entry.seen = true;
+        if let Some(index) = self.listing.find(path) {
+            self.seen[index] = true;
         }
+    }
+
+    /// Takes back that T has what base has at `path`, and returns the files this concerned.
+    pub(crate) fn hide(&mut self, path: &[u8]) -> Hidden {
+        let index = self.listing.find(path);
+        self.hide_entries(index.into_iter())
+    }
+
+    /// The same for everything below the directory `path`.
+    pub(crate) fn hide_below(&mut self, path: &[u8]) -> Hidden {
+        let below = self.listing.below(path);
+        self.hide_entries(below)
+    }
+
+    fn hide_entries(&mut self, indices: impl Iterator<Item = usize>) -> Hidden {
+        let mut hidden = Hidden::default();
+        for index in indices {
+            if std::mem::replace(&mut self.seen[index], false) {
+                let entry = self.listing.entry(index);
+                hidden.files += u64::from(entry.mode != Mode::Submodule);
+                hidden.bytes += entry.size;
+            }
+        }
+        hidden
     }
 
     /// Whether base has anything below the directory `path`.
     pub(crate) fn has_below(&self, path: &[u8]) -> bool {
-        let below = [path, b"/"].concat();
-        let next = self
-            .entries
-            .range::<[u8], _>((Bound::Included(&below[..]), Bound::Unbounded))
-            .next();
-        next.is_some_and(|(found, _)| found.starts_with(&below))
+        !self.listing.below(path).is_empty()
+    }
+
+    /// Whether T still has anything of what base has below the directory `path`.
+    pub(crate) fn shows_below(&self, path: &[u8]) -> bool {
+        self.seen[self.listing.below(path)].contains(&true)
     }
 
     /// Whether the vault is known to hold this object.
     pub(crate) fn holds(&self, id: ObjectId) -> bool {
-        self.ids.contains(&id)
+        self.listing.holds(id)
     }
 
-    /// Paths of base that the walk did not come across.
+    /// Paths of base that T does not have.
     pub(crate) fn unseen(&self) -> impl Iterator<Item = (&[u8], BaseEntry)> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| !entry.seen)
-            .map(|(path, entry)| (path.as_slice(), *entry))
+        let unseen = self.seen.iter().enumerate().filter(|(_, seen)| !**seen);
+        unseen.map(|(index, _)| (self.listing.path(index), self.entry(index)))
     }
+}
+
+/// Files of base that turned out to be covered by something.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hidden {
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
 }
 
 /// Reads what `git ls-tree -r -z` prints.

@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::git::GitError;
+use crate::object_id::ObjectId;
 use crate::path_bytes::PathBytes;
 use crate::vault::VaultError;
 
@@ -57,6 +58,31 @@ pub enum TreeError {
         what: &'static str,
         /// How much is allowed.
         limit: u64,
+    },
+    /// The layers of an overlay could not be used.
+    #[error("{action} of the workspace")]
+    Layer {
+        /// What was tried.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// An upper layer was written by something other than dogwatch's own mounts.
+    #[error("read {path} in the workspace: its layer has the mark `{mark}`, which no mount of dogwatch's makes")]
+    UnexpectedMark {
+        /// Where, relative to the workspace.
+        path: PathBytes,
+        /// What it is called, without what all marks begin with.
+        mark: PathBytes,
+    },
+    /// The lower layer is another commit than the base of the snapshot.
+    #[error("read the workspace: its lower layer is {lower} and not {base}")]
+    OtherBase {
+        /// What the layer is.
+        lower: ObjectId,
+        /// What was asked for.
+        base: ObjectId,
     },
     /// The vault could not be used.
     #[error(transparent)]

@@ -17,14 +17,18 @@ mod escape;
 mod forbidden;
 mod ignore_rules;
 mod import;
+mod layers;
+mod listing;
 mod pattern;
 mod report;
 mod walk;
 
 pub use error::{TreeError, TreeLimits};
 pub use escape::{escape_component, unescape_component};
+pub use layers::{Contents, Layers, Marks};
 pub use report::{EscapedPath, Ignored, IgnoredFile, TreeReport};
 
 pub(crate) use base::{BaseTree, Mode, parse_ls_tree};
 pub(crate) use import::{CommitText, Import};
+pub(crate) use listing::Listing;
 pub(crate) use walk::walk;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::base::Hidden;
 use crate::object_id::ObjectId;
 use crate::path_bytes::{PathBytes, PathList};
 
@@ -94,6 +95,12 @@ impl TreeReport {
             ignored: Ignored::default(),
             empty_directories: 0,
         }
+    }
+
+    /// Files that were counted because base has them, and that turned out to be covered.
+    pub(super) fn take_off(&mut self, hidden: Hidden) {
+        self.files = self.files.saturating_sub(hidden.files);
+        self.bytes = self.bytes.saturating_sub(hidden.bytes);
     }
 
     pub(super) fn push_escaped(&mut self, path: &[u8], stored: &[u8]) {

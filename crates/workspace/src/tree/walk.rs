@@ -9,7 +9,8 @@ use super::content::{BlobWriter, limit};
 use super::escape::escape_component;
 use super::ignore_rules::{IgnoreFile, IgnoreStack};
 use super::import::{Change, Import};
-use super::{Mode, TreeError, TreeLimits, TreeReport};
+use super::layers::{Contents, LayerReader};
+use super::{Listing, Mode, TreeError, TreeLimits, TreeReport};
 use crate::directory_stack::DirectoryStack;
 use crate::git::{CatFile, GitError};
 use crate::object_id::{BlobHasher, ObjectId};
@@ -32,15 +33,22 @@ impl Walked {
 
 /// Reads the workspace and sends every blob that base does not hold to `import`.
 pub(crate) fn walk(
-    workspace: &Path,
+    workspace: Contents<'_>,
     vault: &Vault,
     base: ObjectId,
     limits: TreeLimits,
     import: &mut Import,
 ) -> Result<Walked, TreeError> {
-    let entries = BaseTree::read(vault, base)?;
+    let (root, entries, layers) = open(workspace, vault, base)?;
     let directories =
-        DirectoryStack::open(workspace).map_err(|source| TreeError::unreadable(b"", source))?;
+        DirectoryStack::open(root).map_err(|source| TreeError::unreadable(b"", source))?;
+    let mut report = TreeReport::new(base);
+    if layers.is_some() {
+        // What is covered is taken off on the way.
+        let listing = entries.listing();
+        report.files = listing.files();
+        report.bytes = listing.total_size();
+    }
     let mut walker = Walker {
         vault,
         limits,
@@ -55,11 +63,38 @@ pub(crate) fn walk(
         blobs: BlobWriter::new(import, vault.object_format(), limits),
         base_blobs: None,
         base: entries,
-        report: TreeReport::new(base),
+        layers,
+        report,
         changed: Vec::new(),
     };
     walker.run()?;
     walker.finish()
+}
+
+/// What to read, what base has, and how to read layers if there are any.
+fn open<'a>(
+    workspace: Contents<'a>,
+    vault: &Vault,
+    base: ObjectId,
+) -> Result<(&'a Path, BaseTree, Option<LayerReader>), TreeError> {
+    match workspace {
+        Contents::Directory(directory) => Ok((directory, BaseTree::read(vault, base)?, None)),
+        Contents::Layers(layers) => {
+            let reader = LayerReader::open(&layers)?;
+            let listing = Listing::load(layers.listing, vault.object_format());
+            let listing = listing.map_err(|source| TreeError::Layer {
+                action: "read the listing of the lower layer",
+                source,
+            })?;
+            if listing.commit() != base {
+                return Err(TreeError::OtherBase {
+                    lower: listing.commit(),
+                    base,
+                });
+            }
+            Ok((layers.upper, BaseTree::assumed_present(listing), Some(reader)))
+        }
+    }
 }
 
 /// A directory on the way to the current one.
@@ -70,6 +105,8 @@ struct Frame {
     stored_len: usize,
     ignored: bool,
     ignored_by_base: bool,
+    /// Whether what base has below this directory shows where the layer that is read has nothing.
+    merged: bool,
     pushed_rules: bool,
     pushed_base_rules: bool,
     rules_differ: bool,
@@ -80,6 +117,7 @@ struct Pending {
     stored: Vec<u8>,
     ignored: bool,
     ignored_by_base: bool,
+    merged: bool,
 }
 
 struct Walker<'a> {
@@ -100,13 +138,23 @@ struct Walker<'a> {
     blobs: BlobWriter<'a>,
     base_blobs: Option<CatFile>,
     base: BaseTree,
+    layers: Option<LayerReader>,
     report: TreeReport,
     changed: Vec<Change>,
 }
 
 impl Walker<'_> {
     fn run(&mut self) -> Result<(), TreeError> {
-        self.read_directory(false, false)?;
+        let merged = match &self.layers {
+            Some(layers) => {
+                let current = self.directories.current();
+                let current = current.map_err(|source| TreeError::unreadable(b"", source))?;
+                layers.check_root(current)?;
+                true
+            }
+            None => false,
+        };
+        self.read_directory(false, false, merged)?;
         while let Some(frame) = self.frames.last_mut() {
             match frame.pending.pop() {
                 Some(next) => self.descend(next)?,
@@ -122,6 +170,7 @@ impl Walker<'_> {
             stored,
             ignored,
             ignored_by_base,
+            merged,
         } = next;
         self.path.extend_from_slice(&name);
         self.stored.extend_from_slice(&stored);
@@ -145,7 +194,8 @@ impl Walker<'_> {
         }
         self.path.push(b'/');
         self.stored.push(b'/');
-        self.read_directory(ignored, ignored_by_base)
+        let merged = self.merge(merged)?;
+        self.read_directory(ignored, ignored_by_base, merged)
     }
 
     fn ascend(&mut self) {
@@ -171,8 +221,29 @@ impl Walker<'_> {
         self.stored.truncate(stored);
     }
 
+    /// Whether base shows through in the directory that was just entered, which its parent would allow or not.
+    fn merge(&mut self, allowed: bool) -> Result<bool, TreeError> {
+        let Some(layers) = &self.layers else {
+            return Ok(false);
+        };
+        let path = self.path.strip_suffix(b"/").unwrap_or(&self.path);
+        let current = self.directories.current();
+        let current = current.map_err(|source| TreeError::unreadable(path, source))?;
+        let opaque = layers.is_opaque(current, path)?;
+        if opaque && allowed {
+            let hidden = self.base.hide_below(path);
+            self.report.take_off(hidden);
+        }
+        Ok(allowed && !opaque)
+    }
+
     /// Reads the directory that was just entered.
-    fn read_directory(&mut self, ignored: bool, ignored_by_base: bool) -> Result<(), TreeError> {
+    fn read_directory(
+        &mut self,
+        ignored: bool,
+        ignored_by_base: bool,
+        merged: bool,
+    ) -> Result<(), TreeError> {
         let names = self.directories.current().and_then(os::entries);
         let mut names = names.map_err(|source| TreeError::unreadable(&self.path, source))?;
         names.sort_unstable();
@@ -186,6 +257,7 @@ impl Walker<'_> {
             stored_len: self.stored.len(),
             ignored,
             ignored_by_base,
+            merged,
             pushed_rules: false,
             pushed_base_rules: false,
             rules_differ: false,
@@ -197,40 +269,54 @@ impl Walker<'_> {
             .base
             .get(stored_directory)
             .is_some_and(|entry| entry.mode == Mode::Submodule);
-        if submodule && !names.is_empty() && !ignored {
-            self.report.submodules_with_content.push(&directory);
-        }
         let at_root = self.frames.is_empty();
-        if names.is_empty() && !submodule && !ignored && !at_root {
-            self.report.empty_directories += 1;
-        }
+        let mut empty = true;
         for name in names {
             // Whatever the agent made of it, the repository of the workspace itself is not part of its content.
             if at_root && name == b".git" {
                 continue;
             }
-            self.visit(name, &directory, &mut frame)?;
+            let is_there = self.visit(name, &directory, &mut frame)?;
+            empty &= !is_there;
+        }
+        empty &= !(merged && self.base.shows_below(&directory));
+        if !ignored && !at_root {
+            if submodule && !empty {
+                self.report.submodules_with_content.push(&directory);
+            }
+            self.report.empty_directories += u64::from(empty && !submodule);
         }
         frame.pending.reverse();
         self.frames.push(frame);
         Ok(())
     }
 
+    /// Stores an entry or notes it for later. Returns whether there is anything: a whiteout only says that there is not.
     fn visit(
         &mut self,
         name: Vec<u8>,
         directory: &[u8],
         frame: &mut Frame,
-    ) -> Result<(), TreeError> {
+    ) -> Result<bool, TreeError> {
         let path = [&self.path[..], &name].concat();
         let found = self
             .directories
             .current()
             .and_then(|current| os::metadata_at(current, &name));
         let found = match found {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && frame.ignored => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && frame.ignored => {
+                return Ok(false);
+            }
             other => other.map_err(|source| TreeError::unreadable(&path, source))?,
         };
+        if self.layers.is_some() {
+            if frame.merged {
+                self.cover(&path, found.kind);
+            }
+            if found.whiteout {
+                return Ok(false);
+            }
+        }
         let escaped = self.stored_name(&name, found.kind);
         let stored = [&self.stored[..], &escaped].concat();
         let is_directory = found.kind == EntryKind::Directory;
@@ -259,23 +345,32 @@ impl Walker<'_> {
                 stored: escaped,
                 ignored,
                 ignored_by_base,
+                merged: frame.merged,
             });
-            return Ok(());
+            return Ok(true);
         }
         if !kept {
             self.report.ignored.push(&path, found.size);
             if !ignored_by_base {
                 self.report.newly_ignored.push(&path);
             }
-            return Ok(());
+            return Ok(true);
         }
         match found.kind {
-            EntryKind::Symlink => self.store_link(&name, &path, stored),
-            EntryKind::File => self.store_file(&name, &path, stored, found),
-            EntryKind::Special | EntryKind::Directory => {
-                self.report.skipped_special.push(&path);
-                Ok(())
-            }
+            EntryKind::Symlink => self.store_link(&name, &path, stored)?,
+            EntryKind::File => self.store_file(&name, &path, stored, found)?,
+            EntryKind::Special | EntryKind::Directory => self.report.skipped_special.push(&path),
+        }
+        Ok(true)
+    }
+
+    /// What the upper layer has at `path` hides what base has there. Two directories are one, unless the upper is opaque.
+    fn cover(&mut self, path: &[u8], kind: EntryKind) {
+        let hidden = self.base.hide(path);
+        self.report.take_off(hidden);
+        if kind != EntryKind::Directory {
+            let hidden = self.base.hide_below(path);
+            self.report.take_off(hidden);
         }
     }
 
@@ -324,6 +419,9 @@ impl Walker<'_> {
         if opened.identity != found.identity || opened.kind != EntryKind::File {
             return Err(TreeError::Unstable { path: path.into() });
         }
+        if let Some(layers) = &self.layers {
+            layers.check_file(&file, path)?;
+        }
         let (id, len) = self.blobs.file(&self.base, path, &mut file)?;
         let mode = if opened.mode & 0o100 == 0 {
             Mode::File
@@ -353,14 +451,14 @@ impl Walker<'_> {
         const NAME: &[u8] = b".gitignore";
         let path = [&self.path[..], NAME].concat();
         let stored = [&self.stored[..], NAME].concat();
-        let present = !frame.ignored
-            && names
-                .binary_search_by(|name| name.as_slice().cmp(NAME))
-                .is_ok();
-        let content = if present {
-            self.read_rules(&path)?
-        } else {
-            None
+        let listed = names
+            .binary_search_by(|name| name.as_slice().cmp(NAME))
+            .is_ok();
+        let content = match self.rules_of_base(&path) {
+            _ if frame.ignored => None,
+            _ if listed => self.read_rules(&path)?,
+            Some(id) if frame.merged => Some(self.base_blob(&path, id)?),
+            Some(_) | None => None,
         };
         let id = content
             .as_ref()
@@ -375,17 +473,14 @@ impl Walker<'_> {
             frame.pushed_rules = true;
         }
         let of_base = self
-            .base
-            .get(&stored)
-            .filter(|entry| matches!(entry.mode, Mode::File | Mode::Executable))
-            .filter(|_| !frame.ignored_by_base)
-            .map(|entry| entry.id);
+            .rules_of_base(&stored)
+            .filter(|_| !frame.ignored_by_base);
         frame.rules_differ = id != of_base;
         self.rules_differ += usize::from(frame.rules_differ);
         // Base's rules are kept even where they are the same, as a directory below may differ.
         let base_rules = match of_base {
             Some(_) if id == of_base => rules,
-            Some(id) => IgnoreFile::parse(&self.base_blob(id)?).map(Rc::new),
+            Some(id) => IgnoreFile::parse(&self.base_blob(&path, id)?).map(Rc::new),
             None => None,
         };
         if let Some(rules) = base_rules {
@@ -393,6 +488,11 @@ impl Walker<'_> {
             frame.pushed_base_rules = true;
         }
         Ok(())
+    }
+
+    fn rules_of_base(&self, path: &[u8]) -> Option<ObjectId> {
+        let entry = self.base.get(path)?;
+        matches!(entry.mode, Mode::File | Mode::Executable).then_some(entry.id)
     }
 
     /// git does not follow a `.gitignore` that is a link, and neither does this.
@@ -416,7 +516,14 @@ impl Walker<'_> {
         Ok(Some(content))
     }
 
-    fn base_blob(&mut self, id: ObjectId) -> Result<Vec<u8>, GitError> {
+    /// A file of base. The lower layer of an overlay has it too, without a process.
+    fn base_blob(&mut self, path: &[u8], id: ObjectId) -> Result<Vec<u8>, GitError> {
+        let layers = self.layers.as_ref();
+        if let Some(content) =
+            layers.and_then(|layers| layers.lower_file(path, id, IgnoreFile::MAX_BYTES + 1))
+        {
+            return Ok(content);
+        }
         if self.base_blobs.is_none() {
             self.base_blobs = Some(CatFile::trusted(self.vault.path())?);
         }

@@ -6,6 +6,8 @@ mod clone;
 mod diff;
 mod fingerprint;
 mod link;
+mod mounted;
+mod overlay;
 mod snapshot;
 mod support;
 mod trash;

@@ -67,7 +67,7 @@ fn later_turns_follow_the_ones_before() {
     write(scene.clone.join("one"), "1");
     fs::remove_file(scene.clone.join("three")).unwrap();
     let request = SnapshotRequest {
-        workspace: &scene.clone,
+        workspace: scene.clone.as_path().into(),
         base: scene.base,
         run: run(),
         label: "turn-002",

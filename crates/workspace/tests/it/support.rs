@@ -154,7 +154,7 @@ impl Scene {
         limits: TreeLimits,
     ) -> Result<Snapshot, SnapshotError> {
         let request = SnapshotRequest {
-            workspace: &self.clone,
+            workspace: self.clone.as_path().into(),
             base: self.base,
             run: run(),
             label,
