@@ -189,7 +189,7 @@ impl Attempt<'_> {
             snapshot::create(
                 &vault,
                 &SnapshotRequest {
-                    workspace: &workspace,
+                    workspace: workspace.as_path().into(),
                     base,
                     run,
                     label: &name,

@@ -223,7 +223,7 @@ impl<'a> Orphan<'a> {
             let message = format!("{run} as its runner left it\n\nDogwatch-Run: {run}\n");
             let take = |label| {
                 let request = SnapshotRequest {
-                    workspace: &workspace,
+                    workspace: workspace.as_path().into(),
                     base,
                     run,
                     label,

@@ -16,15 +16,11 @@ use super::system::name;
 
 /// The names of an open file's extended attributes. A file system without any has none.
 pub(crate) fn attributes(file: impl AsFd) -> io::Result<Vec<Vec<u8>>> {
+    let mut buffer = vec![0_u8; 1024];
     loop {
-        let size = match rustix::fs::flistxattr(&file, &mut [] as &mut [u8]) {
-            Err(Errno::NOTSUP) | Ok(0) => return Ok(Vec::new()),
-            other => other?,
-        };
-        let mut buffer = vec![0_u8; size];
         match rustix::fs::flistxattr(&file, &mut buffer[..]) {
-            // It grew meanwhile.
-            Err(Errno::RANGE) => {}
+            Err(Errno::NOTSUP) => return Ok(Vec::new()),
+            Err(Errno::RANGE) => buffer.resize(buffer.len() * 4, 0),
             Err(error) => return Err(error.into()),
             Ok(read) => {
                 return Ok(buffer[..read]
@@ -116,4 +112,30 @@ pub(crate) fn open_beneath(root: BorrowedFd<'_>, path: &Path) -> io::Result<File
 /// Writes everything of the file system to disk on which `directory` is.
 pub(crate) fn sync_file_system(directory: &Path) -> io::Result<()> {
     unistd::syncfs(File::open(directory)?).map_err(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_listed_and_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = File::open(directory.path()).unwrap();
+        assert!(attributes(&open).unwrap().is_empty());
+        assert_eq!(attribute(&open, "user.a").unwrap(), None);
+        set_attribute(&open, "user.a", b"y").unwrap();
+        set_attribute(&open, "user.b", b"").unwrap();
+        let mut names = attributes(&open).unwrap();
+        names.sort();
+        assert_eq!(names, [b"user.a", b"user.b"]);
+        assert_eq!(attribute(&open, "user.a").unwrap().unwrap(), b"y");
+        remove_attribute(&open, "user.a").unwrap();
+        assert_eq!(attributes(&open).unwrap(), [b"user.b"]);
+        let long = format!("user.{}", "n".repeat(200));
+        for index in 0..9 {
+            set_attribute(&open, &format!("{long}{index}"), b"").unwrap();
+        }
+        assert_eq!(attributes(&open).unwrap().len(), 10);
+    }
 }

@@ -73,7 +73,8 @@ impl OverlayWorkspace {
                 .create(directory)
                 .map_err(io_error("create", directory))?;
         }
-        let marks = Marks::of_this_process(&places.upper).map_err(io_error("examine", &places.upper))?;
+        let marks =
+            Marks::of_this_process(&places.upper).map_err(io_error("examine", &places.upper))?;
         let pristine = cache.hold(vault, request.base, request.owner, &places.top)?;
         fill(vault, request, &pristine, &places.upper)?;
         if let Some(Owner { uid, gid }) = request.owner {

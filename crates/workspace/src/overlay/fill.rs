@@ -96,7 +96,9 @@ impl Difference {
         for (path, write) in &names {
             write_one(upper, path, write, &mut blobs).map_err(|error| match error {
                 CopyError::Git(error) => OverlayError::Git(error),
-                CopyError::Sink(source) => io_error("write", PathBytes::new(path.as_slice()).as_path())(source),
+                CopyError::Sink(source) => {
+                    io_error("write", PathBytes::new(path.as_slice()).as_path())(source)
+                }
             })?;
         }
         Ok(blobs.finish()?)
@@ -140,11 +142,9 @@ fn write_one(
     blobs: &mut CatFile,
 ) -> Result<(), CopyError> {
     match write.mode {
-        Mode::File | Mode::Executable => {
-            upper.file(path, write.mode == Mode::Executable, |sink| {
-                blobs.blob_to(write.id, sink).map(drop)
-            })
-        }
+        Mode::File | Mode::Executable => upper.file(path, write.mode == Mode::Executable, |sink| {
+            blobs.blob_to(write.id, sink).map(drop)
+        }),
         Mode::Symlink => {
             let target = blobs.blob(write.id).map_err(CopyError::Git)?;
             upper.symlink(path, &target).map_err(CopyError::Sink)
@@ -211,7 +211,10 @@ fn parse<'a>(header: &[u8], path: &'a [u8]) -> Option<(&'a [u8], Option<(Mode, O
     if mode == b"000000" {
         return Some((path, None));
     }
-    Some((path, Some((Mode::parse(mode)?, ObjectId::from_hex(id).ok()?))))
+    Some((
+        path,
+        Some((Mode::parse(mode)?, ObjectId::from_hex(id).ok()?)),
+    ))
 }
 
 impl From<io::Error> for CopyError {

@@ -96,9 +96,7 @@ impl UpperWriter {
 
     fn give(&mut self, name: &[u8]) -> io::Result<()> {
         match self.owner {
-            Some(Owner { uid, gid }) => {
-                os::give_to(self.directories.current()?, name, (uid, gid))
-            }
+            Some(Owner { uid, gid }) => os::give_to(self.directories.current()?, name, (uid, gid)),
             None => Ok(()),
         }
     }

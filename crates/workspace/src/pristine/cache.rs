@@ -106,7 +106,12 @@ impl PristineCache {
     }
 
     /// Takes back what [`hold`](Self::hold) promised, for every entry.
-    pub(crate) fn let_go(&self, base: ObjectId, owner: Option<Owner>, holder: &Path) -> Result<(), PristineError> {
+    pub(crate) fn let_go(
+        &self,
+        base: ObjectId,
+        owner: Option<Owner>,
+        holder: &Path,
+    ) -> Result<(), PristineError> {
         let pins = self.pins(&key(base, owner));
         pins.remove(holder).map_err(io_error("unpin", holder))
     }
@@ -140,11 +145,15 @@ impl PristineCache {
                 break;
             }
             let pins = self.pins(&key);
-            if pins.any().map_err(io_error("read the pins of", &self.entry(&key).top))? {
+            if pins
+                .any()
+                .map_err(io_error("read the pins of", &self.entry(&key).top))?
+            {
                 continue;
             }
             self.discard(&self.entry(&key).top)?;
-            pins.clear().map_err(io_error("clear the pins of", &self.entry(&key).top))?;
+            pins.clear()
+                .map_err(io_error("clear the pins of", &self.entry(&key).top))?;
             count -= 1;
             bytes -= size;
             moved += 1;

@@ -24,7 +24,9 @@ pub enum PristineError {
     },
     /// The commit has a name that a tree of dogwatch's would store differently, so that an untouched file would not be one. A plain
     /// checkout has no such trouble.
-    #[error("share a checkout that has {path}: dogwatch stores this name under another; use a plain checkout")]
+    #[error(
+        "share a checkout that has {path}: dogwatch stores this name under another; use a plain checkout"
+    )]
     Name {
         /// Which.
         path: PathBytes,

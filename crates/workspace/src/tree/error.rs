@@ -69,7 +69,9 @@ pub enum TreeError {
         source: io::Error,
     },
     /// An upper layer was written by something other than dogwatch's own mounts.
-    #[error("read {path} in the workspace: its layer has the mark `{mark}`, which no mount of dogwatch's makes")]
+    #[error(
+        "read {path} in the workspace: its layer has the mark `{mark}`, which no mount of dogwatch's makes"
+    )]
     UnexpectedMark {
         /// Where, relative to the workspace.
         path: PathBytes,

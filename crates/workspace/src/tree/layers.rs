@@ -91,13 +91,9 @@ pub(super) struct LayerReader {
 
 impl LayerReader {
     pub(super) fn open(layers: &Layers<'_>) -> Result<Self, TreeError> {
-        let failed = |action| {
-            move |source| TreeError::Layer {
-                action,
-                source,
-            }
-        };
-        let marks = Marks::of_this_process(layers.upper).map_err(failed("examine the upper layer"))?;
+        let failed = |action| move |source| TreeError::Layer { action, source };
+        let marks =
+            Marks::of_this_process(layers.upper).map_err(failed("examine the upper layer"))?;
         if layers.marks == Marks::Trusted && marks == Marks::User {
             return Err(failed("read the marks of the upper layer")(
                 io::ErrorKind::PermissionDenied.into(),
@@ -137,7 +133,8 @@ impl LayerReader {
             };
             match mark {
                 b"opaque" if directory => {
-                    let value = os::attribute(&file, &format!("{prefix}opaque")).map_err(unreadable)?;
+                    let value =
+                        os::attribute(&file, &format!("{prefix}opaque")).map_err(unreadable)?;
                     if value.as_deref() != Some(b"y") {
                         return Err(unexpected(path, mark));
                     }

@@ -42,15 +42,16 @@ fn damaged(what: &str) -> io::Error {
 impl Listing {
     /// Asks git. Sizes are looked up only if they are wanted, because git has to open every object for them.
     pub(crate) fn read(vault: &Vault, commit: ObjectId, sizes: bool) -> Result<Self, GitError> {
-        let mut command = vault
-            .command("ls-tree")?
-            .args(["-r", "-z", "--full-tree"]);
+        let mut command = vault.command("ls-tree")?.args(["-r", "-z", "--full-tree"]);
         if sizes {
             command = command.arg("-l");
         }
         let output = command.arg(commit.to_string()).run()?;
         let mut entries = Vec::new();
-        for record in output.split(|byte| *byte == 0).filter(|record| !record.is_empty()) {
+        for record in output
+            .split(|byte| *byte == 0)
+            .filter(|record| !record.is_empty())
+        {
             let entry = parse(record).ok_or_else(|| {
                 GitError::unexpected("ls-tree", format!("`{}`", crate::PathBytes::new(record)))
             })?;
@@ -101,11 +102,9 @@ impl Listing {
             return Err(damaged("it does not begin as one"));
         }
         let id_len = format.hex_len() / 2;
-        let (Some(count), Some(paths), Some(id)) = (
-            number(16),
-            number(24),
-            bytes.get(HEADER..HEADER + id_len),
-        ) else {
+        let (Some(count), Some(paths), Some(id)) =
+            (number(16), number(24), bytes.get(HEADER..HEADER + id_len))
+        else {
             return Err(damaged("it breaks off"));
         };
         let commit = id_of(id).ok_or_else(|| damaged("it names no commit"))?;

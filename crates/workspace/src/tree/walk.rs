@@ -92,7 +92,11 @@ fn open<'a>(
                     base,
                 });
             }
-            Ok((layers.upper, BaseTree::assumed_present(listing), Some(reader)))
+            Ok((
+                layers.upper,
+                BaseTree::assumed_present(listing),
+                Some(reader),
+            ))
         }
     }
 }

@@ -51,7 +51,13 @@ impl<'a> Mounted<'a> {
         if owner.is_some() {
             // The shim shows only what it has to; here the way to the workspace and the vault is opened instead.
             let vaults = scene.data().join("vaults");
-            for directory in [scene.root(), &scene.data(), &run_dir, &vaults, scene.vault.path()] {
+            for directory in [
+                scene.root(),
+                &scene.data(),
+                &run_dir,
+                &vaults,
+                scene.vault.path(),
+            ] {
                 fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
             }
         }
@@ -162,6 +168,10 @@ impl<'a> Mounted<'a> {
             &format!("{label}-plain"),
         )
         .unwrap();
+        assert_eq!(
+            self.scene.listing(layered.tree),
+            self.scene.listing(plain.tree)
+        );
         assert_eq!(layered.tree, plain.tree);
         assert_eq!(layered.report, plain.report);
         layered
