@@ -42,27 +42,34 @@ impl Difference {
     pub(super) fn read(vault: &Vault, base: ObjectId, to: ObjectId) -> Result<Self, GitError> {
         let output = diff::raw(vault, base, to)?;
         let mut fields = output.split(|byte| *byte == 0);
-        let mut gone = Vec::new();
-        let mut written = Vec::new();
+        let mut difference = Self {
+            gone: Vec::new(),
+            written: Vec::new(),
+        };
         while let Some(header) = fields.next().filter(|header| !header.is_empty()) {
-            let parsed = fields.next().and_then(|path| parse(header, path));
-            match parsed {
-                Some((path, None)) => gone.push(path.to_vec()),
-                Some((path, Some((mode, id)))) => written.push(Write {
-                    stored: path.to_vec(),
-                    mode,
-                    id,
-                }),
-                None => {
-                    return Err(GitError::unexpected(
-                        "diff-tree",
-                        format!("`{}`", PathBytes::new(header)),
-                    ));
-                }
-            }
+            let added = fields.next().and_then(|path| difference.add(header, path));
+            added.ok_or_else(|| {
+                GitError::unexpected("diff-tree", format!("`{}`", PathBytes::new(header)))
+            })?;
         }
-        gone.sort_unstable();
-        Ok(Self { gone, written })
+        difference.gone.sort_unstable();
+        Ok(difference)
+    }
+
+    /// Takes up `:100644 100755 <id> <id> M` and its path.
+    fn add(&mut self, header: &[u8], path: &[u8]) -> Option<()> {
+        let mut fields = header.strip_prefix(b":")?.split(|byte| *byte == b' ');
+        let (mode, id) = (fields.nth(1)?, fields.nth(1)?);
+        if mode == b"000000" {
+            self.gone.push(path.to_vec());
+        } else {
+            self.written.push(Write {
+                stored: path.to_vec(),
+                mode: Mode::parse(mode)?,
+                id: ObjectId::from_hex(id).ok()?,
+            });
+        }
+        Some(())
     }
 
     /// Writes the difference into an upper layer.
@@ -202,19 +209,6 @@ fn whiteouts<'a>(base: &Listing, gone: &'a [Vec<u8>], written: &[&[u8]]) -> Vec<
         index += 1;
     }
     result
-}
-
-/// Reads `:100644 100755 <id> <id> M`: the path, and what is there now if anything.
-fn parse<'a>(header: &[u8], path: &'a [u8]) -> Option<(&'a [u8], Option<(Mode, ObjectId)>)> {
-    let mut fields = header.strip_prefix(b":")?.split(|byte| *byte == b' ');
-    let (mode, id) = (fields.nth(1)?, fields.nth(1)?);
-    if mode == b"000000" {
-        return Some((path, None));
-    }
-    Some((
-        path,
-        Some((Mode::parse(mode)?, ObjectId::from_hex(id).ok()?)),
-    ))
 }
 
 impl From<io::Error> for CopyError {

@@ -3,9 +3,8 @@
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::fd::BorrowedFd;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +50,8 @@ pub(super) fn make(
     let tree = prepare(vault, base, &entry.tree(), "dogwatch")?;
     make_neutral(&tree, base).map_err(io_error("write", &tree.join(".git")))?;
     check_out(&tree, base)?;
-    let seconds = modification_time(vault, base)?;
+    let index = fs::symlink_metadata(entry.index()).map_err(io_error("inspect", &entry.index()))?;
+    let seconds = modification_time(vault, base, index.mtime() - 10)?;
     each_entry(&tree, &mut |directory, name, kind, top| {
         if kind == EntryKind::Directory || (top && name == b".git") {
             return Ok(());
@@ -105,7 +105,7 @@ fn make_neutral(tree: &Path, base: ObjectId) -> io::Result<()> {
 
 /// When all files were modified: when the commit was made, so that a checkout that is made again is the same to tools that compare
 /// times. It lies before the index was written, so that git need not doubt it.
-fn modification_time(vault: &Vault, base: ObjectId) -> Result<i64, GitError> {
+fn modification_time(vault: &Vault, base: ObjectId, latest: i64) -> Result<i64, GitError> {
     let said = vault
         .command("rev-list")?
         .args(["--max-count=1", "--no-commit-header", "--format=%ct"])
@@ -120,11 +120,6 @@ fn modification_time(vault: &Vault, base: ObjectId) -> Result<i64, GitError> {
                 format!("`{}`", crate::PathBytes::new(said.as_slice())),
             )
         })?;
-    let latest = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .saturating_sub(Duration::from_secs(10));
-    let latest = i64::try_from(latest.as_secs()).unwrap_or(i64::MAX);
     // Some archivers and build tools know no earlier year than 1980.
     Ok(committed.max(315_619_200).min(latest))
 }

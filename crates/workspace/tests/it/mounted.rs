@@ -196,3 +196,40 @@ pub(crate) fn take(
     };
     snapshot::create(&scene.vault, &request)
 }
+
+/// For whom workspaces can be made here.
+pub(crate) fn owners() -> Vec<Option<Owner>> {
+    if nix::unistd::geteuid().is_root() {
+        vec![None, Some(NOBODY)]
+    } else {
+        vec![None]
+    }
+}
+
+/// Runs tests of this binary once more as somebody who is not root, if they did not run so already.
+pub(crate) fn as_nobody(tests: &[&str]) {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let binary = directory.path().join("tests");
+    fs::copy(std::env::current_exe().unwrap(), &binary).unwrap();
+    let open = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(directory.path(), open.clone()).unwrap();
+    fs::set_permissions(&binary, open).unwrap();
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&binary)
+        .arg("--exact")
+        .args(tests)
+        .current_dir(directory.path())
+        .env("TMPDIR", directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains(&format!("{} passed", tests.len())),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use dogwatch_workspace::InitialContent;
 
-use crate::mounted::{Mounted, NOBODY};
+use crate::mounted::{Mounted, owners};
 use crate::support::{Scene, content_of, write};
 
 fn fill(top: &Path) {
@@ -21,7 +21,7 @@ fn fill(top: &Path) {
 
 #[test]
 fn an_agent_finds_a_clean_repository_on_its_branch() {
-    for owner in [None, Some(NOBODY)] {
+    for owner in owners() {
         let scene = Scene::new(fill);
         let mounted = Mounted::new(&scene, InitialContent::Base, owner);
         let said = mounted.script("git status --porcelain; git symbolic-ref HEAD; git rev-parse HEAD; git log --oneline | wc -l");
@@ -46,7 +46,7 @@ fn an_agent_finds_a_clean_repository_on_its_branch() {
 
 #[test]
 fn t_is_what_the_mounted_workspace_shows() {
-    for owner in [None, Some(NOBODY)] {
+    for owner in owners() {
         let scene = Scene::new(fill);
         let mounted = Mounted::new(&scene, InitialContent::Base, owner);
         let steps = [

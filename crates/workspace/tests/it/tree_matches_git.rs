@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::support::{Scene, bytes_path, commit_all, git_text, write};
 
 #[derive(Clone, Debug)]
-enum Node {
+pub(crate) enum Node {
     File(Vec<u8>, bool),
     Link(Vec<u8>),
 }
@@ -22,7 +22,7 @@ fn node() -> impl Strategy<Value = Node> {
     ]
 }
 
-fn content() -> impl Strategy<Value = BTreeMap<Vec<u8>, Node>> {
+pub(crate) fn content() -> impl Strategy<Value = BTreeMap<Vec<u8>, Node>> {
     let name = prop::sample::select(vec![
         &b"a"[..],
         b"b",
@@ -55,7 +55,7 @@ fn content() -> impl Strategy<Value = BTreeMap<Vec<u8>, Node>> {
     })
 }
 
-fn lay_out(top: &Path, nodes: &BTreeMap<Vec<u8>, Node>) {
+pub(crate) fn lay_out(top: &Path, nodes: &BTreeMap<Vec<u8>, Node>) {
     for (path, node) in nodes {
         let path = top.join(bytes_path(path));
         match node {
