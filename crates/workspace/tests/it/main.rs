@@ -8,6 +8,7 @@ mod fingerprint;
 mod link;
 mod mounted;
 mod overlay;
+mod overlay_fill;
 mod overlay_random;
 mod snapshot;
 mod support;

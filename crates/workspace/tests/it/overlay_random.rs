@@ -181,6 +181,9 @@ fn all_of_it_holds_in_a_user_namespace() {
     as_nobody(&[
         "overlay_random::t_is_what_the_mounted_workspace_shows",
         "overlay::an_agent_finds_a_clean_repository_on_its_branch",
+        "overlay_fill::any_result_can_be_started_from",
+        "overlay_fill::directories_that_come_and_go_do_so_as_a_whole",
+        "overlay_fill::what_is_special_in_a_repository_is_special_here",
         "overlay::t_is_what_the_mounted_workspace_shows",
     ]);
 }

@@ -72,7 +72,7 @@ pub(crate) fn lay_out(top: &Path, nodes: &BTreeMap<Vec<u8>, Node>) {
     }
 }
 
-fn clear(top: &Path) {
+pub(crate) fn clear(top: &Path) {
     for entry in fs::read_dir(top)
         .unwrap()
         .map(Result::unwrap)
