@@ -16,10 +16,12 @@ mod server;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os();
     // These are this program in another role. They come before everything else: a shim has no use for a runtime or a parser.
+    if let Some(ended) = dogwatch_supervisor::play_role(std::env::args_os().skip(1)) {
+        return ended;
+    }
+    let mut arguments = std::env::args_os();
     match arguments.nth(1).as_deref().and_then(|word| word.to_str()) {
-        Some("__shim") => return dogwatch_supervisor::shim_main(),
         Some("__scripted-agent") => return dogwatch_scripted::agent_main(arguments),
         Some(_) | None => {}
     }

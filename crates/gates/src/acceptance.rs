@@ -207,6 +207,12 @@ fn judge(cause: &Cause, timeout_ms: u64) -> (GateResult, &'static str, String, O
             message.clone(),
             None,
         ),
+        Cause::ContainmentMissing { reasons, .. } => (
+            GateResult::Error,
+            "gate_not_runnable",
+            format!("the containment required cannot be had: {}", reasons.join("; ")),
+            None,
+        ),
         Cause::CaptureFailed { message } => (
             GateResult::Error,
             "gate_evidence",

@@ -16,6 +16,7 @@ pub mod os;
 mod oversight;
 mod plain;
 mod record;
+mod role;
 mod secrets_pipe;
 mod shim;
 mod spec;
@@ -24,14 +25,17 @@ mod supervised;
 mod text;
 
 pub use identity::{Ended, IdentityError, ProcessIdentity};
-pub use os::probe::{Capabilities, Finding, probe};
+pub use os::probe::{Capabilities, Finding, probe, probe_in};
 pub use oversight::{Order, Oversight, oversee};
 pub use plain::{PlainFiles, derive_plain};
 pub use record::{
     Cause, ExitRecord, Leftovers, MainStatus, RECORD_VERSION, RecordError, Rung, StreamCounts,
 };
+pub use role::play_role;
 pub use shim::shim_main;
-pub use spec::{EnvVar, SPEC_VERSION, ShimPlaces, ShimSpec, SpecError, WantedRung};
+pub use spec::{
+    DEFAULT_MAX_PROCESSES, EnvVar, SPEC_VERSION, ShimPlaces, ShimSpec, SpecError, WantedRung,
+};
 
 pub use supervised::{
     ControlClient, ControlError, Progress, SHIM_FILE, ShimFile, ShimFileError, ShimProgram,

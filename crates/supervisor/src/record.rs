@@ -4,12 +4,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use dogwatch_core::Timestamp;
+use dogwatch_core::contract::Containment;
 use serde::{Deserialize, Serialize};
 
+use crate::containment::ContainmentReached;
 use crate::identity::ProcessIdentity;
 
 /// The version of [`ExitRecord`] this build writes and reads.
-pub const RECORD_VERSION: u32 = 1;
+pub const RECORD_VERSION: u32 = 2;
 
 /// The means by which the process tree was held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +57,15 @@ pub enum Cause {
         errno: i32,
         /// What could not be done, and why.
         message: String,
+    },
+    /// It was not started, for it could not be contained as required.
+    ContainmentMissing {
+        /// The level that was required.
+        required: Containment,
+        /// The level that could be had.
+        available: Containment,
+        /// What was missing, as fragments.
+        reasons: Vec<String>,
     },
     /// Its output could not be stored any more, so it was stopped.
     CaptureFailed {
@@ -132,8 +143,10 @@ pub struct ExitRecord {
     pub frames_bytes: u64,
     /// Whether somebody outside the tree still held a pipe open when capture ended.
     pub pipes_left_open: bool,
-    /// The containment of view and network: `none`.
-    pub containment: String,
+    /// How the command was contained; nothing without a view, or if it did not begin.
+    pub containment: Option<ContainmentReached>,
+    /// How many processes it could have at once; nothing if that was not limited.
+    pub max_processes: Option<u32>,
 }
 
 /// An exit record that could not be read.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dogwatch_core::limits::Limits;
 use serde::{Deserialize, Serialize};
 
-use crate::containment::View;
+use crate::containment::{View, ViewError};
 use crate::text::RawText;
 
 /// The version of [`ShimSpec`] this build writes and accepts.
@@ -67,7 +67,12 @@ pub struct ShimSpec {
     pub deadline_boottime_ns: Option<u64>,
     /// What the command may see and write; nothing means everything its user may.
     pub view: Option<View>,
+    /// How many processes and threads there may be at once, where the kernel can count them.
+    pub max_processes: u32,
 }
+
+/// How many processes and threads a command may have unless it is told otherwise.
+pub const DEFAULT_MAX_PROCESSES: u32 = 4096;
 
 /// A spec the shim does not act on.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +91,9 @@ pub enum SpecError {
         /// The path.
         path: RawText,
     },
+    /// A view that cannot be made.
+    #[error(transparent)]
+    View(#[from] ViewError),
     /// A limit of zero.
     #[error("{0} is zero")]
     ZeroLimit(&'static str),
@@ -144,6 +152,7 @@ impl ShimSpec {
             rung: WantedRung::Auto,
             deadline_boottime_ns: None,
             view: None,
+            max_processes: DEFAULT_MAX_PROCESSES,
         }
     }
 
@@ -192,6 +201,12 @@ impl ShimSpec {
         if self.stall_ms == Some(0) {
             return Err(SpecError::ZeroLimit("stall_ms"));
         }
+        if self.max_processes == 0 {
+            return Err(SpecError::ZeroLimit("max_processes"));
+        }
+        if let Some(view) = &self.view {
+            view.validate()?;
+        }
         Ok(())
     }
 }
@@ -226,6 +241,7 @@ mod tests {
             rung: WantedRung::Auto,
             deadline_boottime_ns: None,
             view: None,
+            max_processes: DEFAULT_MAX_PROCESSES,
         }
     }
 

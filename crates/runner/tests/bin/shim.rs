@@ -1,7 +1,8 @@
-//! The shim alone, as the program the integration tests run agents under.
+//! The shim alone, as the program the integration tests run agents under. Without an argument it is a shim.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    dogwatch_supervisor::shim_main()
+    dogwatch_supervisor::play_role(std::env::args_os().skip(1))
+        .unwrap_or_else(dogwatch_supervisor::shim_main)
 }

@@ -164,7 +164,8 @@ fn flags(bits: libc::c_int) -> u64 {
     u64::from(bits.unsigned_abs())
 }
 
-fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
+/// Writes a file in one go. Async-signal-safe.
+pub(crate) fn write_file(path: &CStr, bytes: &[u8]) -> Result<(), Errno> {
     // SAFETY: the path is a terminated string, the buffer is valid for its length, and the descriptor is closed exactly once.
     unsafe {
         let fd = Errno::result(libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC))?;

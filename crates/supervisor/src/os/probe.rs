@@ -2,7 +2,6 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -13,6 +12,7 @@ use serde::Serialize;
 use super::namespace::{self, Namespaces};
 use super::pidfd;
 use super::proc;
+use super::trials;
 
 /// Whether one means of isolation works here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,7 +24,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn of(tried: io::Result<()>) -> Self {
+    pub(super) fn of(tried: io::Result<()>) -> Self {
         Self {
             available: tried.is_ok(),
             detail: tried.err().map(|error| error.to_string()),
@@ -47,12 +47,28 @@ pub struct Capabilities {
     pub pidfd: Finding,
     /// Ending a whole cgroup (v2) of our own at once.
     pub cgroup_kill: Finding,
-    /// The bubblewrap program.
+    /// The bubblewrap program, run the way a view runs it.
     pub bwrap: Finding,
+    /// An overlay, mounted the way a workspace is.
+    pub overlay: Finding,
+    /// Landlock with all that the full level needs.
+    pub landlock: Finding,
+    /// Filters on system calls.
+    pub seccomp: Finding,
+    /// A network of one's own.
+    pub network_namespace: Finding,
+    /// A limit on the number of processes of one PID namespace.
+    pub process_limit: Finding,
 }
 
-/// Finds out what this machine can isolate by trying each means once, in processes that end at once.
+/// Finds out what this machine can isolate by trying each means once, in processes that end at once. Overlays are tried in the system's
+/// temporary directory.
 pub fn probe() -> Capabilities {
+    probe_in(&std::env::temp_dir())
+}
+
+/// The same with overlays tried in this directory, for that depends on its file system.
+pub fn probe_in(scratch: &Path) -> Capabilities {
     let contained = Namespaces::for_this_user();
     // SAFETY: the bodies make system calls only.
     let (pid_namespace, user_namespace, fresh_proc, subreaper) = unsafe {
@@ -70,7 +86,12 @@ pub fn probe() -> Capabilities {
         subreaper: Finding::of(subreaper),
         pidfd: Finding::of(pidfd_to_self()),
         cgroup_kill: Finding::of(cgroup_kill()),
-        bwrap: bwrap(),
+        bwrap: trials::bubblewrap(&contained),
+        overlay: Finding::of(trials::overlay(&contained, scratch)),
+        landlock: trials::landlock(),
+        seccomp: Finding::of(trials::seccomp()),
+        network_namespace: Finding::of(trials::network(&contained)),
+        process_limit: Finding::of(trials::process_limit(&contained)),
     }
 }
 
@@ -130,27 +151,6 @@ fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-fn bwrap() -> Finding {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .filter(|directory| directory.is_absolute())
-        .map(|directory| directory.join("bwrap"))
-        .find(|program| {
-            fs::metadata(program)
-                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-        });
-    match found {
-        Some(program) => Finding {
-            available: true,
-            detail: Some(program.display().to_string()),
-        },
-        None => Finding {
-            available: false,
-            detail: Some("not found on PATH".to_owned()),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +168,11 @@ mod tests {
             &found.fresh_proc,
             &found.cgroup_kill,
             &found.bwrap,
+            &found.overlay,
+            &found.landlock,
+            &found.seccomp,
+            &found.network_namespace,
+            &found.process_limit,
         ] {
             assert!(finding.available || finding.detail.is_some(), "{found:?}");
         }

@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use nix::errno::Errno;
 use nix::libc;
 
-use crate::os::{descriptors, signals};
+use crate::os::{descriptors, limits, signals};
 use crate::shim::report::Report;
 use crate::spec::ShimSpec;
 
@@ -24,6 +24,10 @@ pub(super) enum Step {
     Enter = 2,
     NoNewPrivileges = 3,
     Execute = 4,
+    Privileges = 5,
+    Verify = 6,
+    Level = 7,
+    Limits = 8,
 }
 
 impl Step {
@@ -33,6 +37,10 @@ impl Step {
             2 => Some(Self::Enter),
             3 => Some(Self::NoNewPrivileges),
             4 => Some(Self::Execute),
+            5 => Some(Self::Privileges),
+            6 => Some(Self::Verify),
+            7 => Some(Self::Level),
+            8 => Some(Self::Limits),
             _ => None,
         }
     }
@@ -66,6 +74,13 @@ impl NotExecuted {
         })
     }
 
+    /// Says so on the error pipe. Async-signal-safe.
+    pub(super) fn send(self, fd: RawFd) {
+        let bytes = self.to_bytes();
+        // SAFETY: the buffer is valid for its length.
+        unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+    }
+
     /// A sentence for a person who knows the spec.
     pub(super) fn describe(self, spec: &ShimSpec) -> String {
         let reason = io::Error::from_raw_os_error(self.errno);
@@ -81,6 +96,10 @@ impl NotExecuted {
                 spec.cwd.as_os_str().display()
             ),
             Step::NoNewPrivileges => format!("cannot give up gaining privileges: {reason}"),
+            Step::Privileges => format!("cannot give up privileges: {reason}"),
+            Step::Verify => format!("cannot verify that no privilege is left: {reason}"),
+            Step::Level => "the containment is not what is required".to_owned(),
+            Step::Limits => format!("cannot set the command's limits: {reason}"),
             Step::Execute if self.errno == libc::ENOENT => {
                 format!("command `{command}` was not found: {reason}")
             }
@@ -225,16 +244,13 @@ pub(super) unsafe fn become_command(command: &Command, ends: &ChildEnds, tie: Ti
         // SAFETY: leaves without running anything of the copied process.
         unsafe { libc::_exit(127) }
     }
-    let failed = execute(command, ends);
-    let bytes = failed.to_bytes();
-    // SAFETY: the buffer is valid for its length; then the process leaves without running anything of the copied process.
-    unsafe {
-        libc::write(ends.error.as_raw_fd(), bytes.as_ptr().cast(), bytes.len());
-        libc::_exit(127)
-    }
+    execute(command, ends).send(ends.error.as_raw_fd());
+    // SAFETY: leaves without running anything of the copied process.
+    unsafe { libc::_exit(127) }
 }
 
-fn wait_for_go(fd: RawFd) -> bool {
+/// Waits for one byte. `false` means that nobody is left to send it. Async-signal-safe.
+pub(super) fn wait_for_go(fd: RawFd) -> bool {
     let mut byte = 0_u8;
     loop {
         // SAFETY: the buffer is one byte.
@@ -245,8 +261,8 @@ fn wait_for_go(fd: RawFd) -> bool {
     }
 }
 
-/// Returns only if the command could not be executed.
-fn execute(command: &Command, ends: &ChildEnds) -> NotExecuted {
+/// Returns only if the command could not be executed. Async-signal-safe.
+pub(super) fn execute(command: &Command, ends: &ChildEnds) -> NotExecuted {
     let last = |step| NotExecuted {
         step,
         errno: Errno::last_raw(),
@@ -265,6 +281,9 @@ fn execute(command: &Command, ends: &ChildEnds) -> NotExecuted {
     // SAFETY: this prctl takes integers only.
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } < 0 {
         return last(Step::NoNewPrivileges);
+    }
+    if limits::apply().is_err() {
+        return last(Step::Limits);
     }
     descriptors::close_all_on_exec();
     let mut refused = libc::ENOENT;
@@ -314,6 +333,10 @@ mod tests {
             Step::Enter,
             Step::NoNewPrivileges,
             Step::Execute,
+            Step::Privileges,
+            Step::Verify,
+            Step::Level,
+            Step::Limits,
         ] {
             let failure = NotExecuted { step, errno: 13 };
             assert_eq!(NotExecuted::from_bytes(failure.to_bytes()), Some(failure));

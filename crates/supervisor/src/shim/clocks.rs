@@ -136,6 +136,7 @@ mod tests {
             rung: WantedRung::Auto,
             deadline_boottime_ns: None,
             view: None,
+            max_processes: 4096,
         };
         Clocks::start(&spec, now)
     }

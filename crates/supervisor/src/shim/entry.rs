@@ -19,8 +19,9 @@ use super::capture::Capture;
 use super::clocks::{Clocks, Fence};
 use super::control::Control;
 use super::event_loop::{EventLoop, Outcome};
-use super::launch::{NotLaunched, launch};
+use super::launch::launch;
 use super::redaction::{redact_record, redact_string, redactor};
+use crate::containment::ContainmentReached;
 use crate::control::Greeting;
 use crate::identity::ProcessIdentity;
 use crate::os::clock::SystemClock;
@@ -195,7 +196,8 @@ impl Prepared {
             stderr: self.capture.counts(Stream::Stderr),
             frames_bytes: 0,
             pipes_left_open: false,
-            containment: "none".to_owned(),
+            containment: None,
+            max_processes: None,
         };
         // A command whose lease is over already is not even started.
         if !self.fence.passed() {
@@ -218,14 +220,15 @@ impl Prepared {
     fn run(&mut self, record: &mut ExitRecord, clocks: Clocks) -> Result<(), ShimError> {
         let launched = match launch(&self.spec) {
             Ok(launched) => launched,
-            Err(NotLaunched { errno, message }) => {
-                record.cause = Cause::SpawnFailed { errno, message };
+            Err(not_launched) => {
+                record.cause = not_launched.into_cause(&self.spec);
                 return Ok(());
             }
         };
         record.rung = Some(launched.tree.rung());
         record.rung_refused = launched.rung_refused.clone();
         record.fresh_proc = launched.fresh_proc;
+        record.max_processes = launched.limited.then_some(self.spec.max_processes);
         let main = launched.tree.main().clone();
         let turning = EventLoop {
             spec: &self.spec,
@@ -242,6 +245,7 @@ impl Prepared {
             leftovers,
             pipes_left_open,
             executed,
+            contained,
         } = turning
             .run(launched)
             .map_err(ShimError::at("go on holding the command"))?;
@@ -249,6 +253,15 @@ impl Prepared {
         record.main_status = main_status;
         record.leftovers = leftovers;
         record.pipes_left_open = pipes_left_open;
+        if let (Some((layers, uid)), Some(view), true) = (contained, &self.spec.view, executed) {
+            let (level, missing) = layers.level(view.network);
+            record.containment = Some(ContainmentReached {
+                level,
+                missing,
+                network: view.network,
+                uid,
+            });
+        }
         record.main = executed.then_some(main);
         Ok(())
     }

@@ -16,12 +16,13 @@ use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
 
 use super::capture::Capture;
-use super::child::NotExecuted;
+use super::child::{NotExecuted, Step};
 use super::clocks::{Clocks, Fence};
 use super::control::Control;
 use super::launch::Launched;
 use super::stop::{self, Ladder};
 use super::tree::{MainEnd, Tree};
+use crate::containment::Layers;
 use crate::control::{OutputProgress, Request, Started};
 use crate::os::clock::SystemClock;
 use crate::record::{Cause, Leftovers, MainStatus};
@@ -46,6 +47,8 @@ pub(super) struct Outcome {
     pub(super) pipes_left_open: bool,
     /// Whether the command itself was ever executed.
     pub(super) executed: bool,
+    /// The layers that held it in its view, and its user.
+    pub(super) contained: Option<(Layers, u32)>,
 }
 
 /// Whether the command has replaced the shim's child yet.
@@ -224,6 +227,10 @@ impl EventLoop<'_> {
             Ok(_) => {
                 turning.execution = Execution::Failed;
                 let cause = match NotExecuted::from_bytes(bytes) {
+                    Some(NotExecuted {
+                        step: Step::Level,
+                        errno,
+                    }) => self.level_missed(Layers::from_number(errno)),
                     Some(failure) => Cause::SpawnFailed {
                         errno: failure.errno,
                         message: failure.describe(self.spec),
@@ -237,6 +244,21 @@ impl EventLoop<'_> {
             }
         }
         Ok(())
+    }
+
+    fn level_missed(&self, layers: Layers) -> Cause {
+        let (required, network) = self
+            .spec
+            .view
+            .as_ref()
+            .map(|view| (view.required, view.network))
+            .unwrap_or_default();
+        let (available, reasons) = layers.level(network);
+        Cause::ContainmentMissing {
+            required,
+            available,
+            reasons,
+        }
     }
 
     fn obey(&mut self, turning: &mut Turning, now: Instant) -> io::Result<()> {
@@ -285,6 +307,7 @@ impl EventLoop<'_> {
             leftovers,
             pipes_left_open,
             executed,
+            contained: turning.tree.contained(),
         })
     }
 }

@@ -9,20 +9,33 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
+use nix::sys::signalfd::SignalFd;
 
 use super::child::{self, ChildEnds, Command, Tie};
 use super::report::Report;
+use super::view::{self, Viewed};
 use crate::os::namespace::{self, Namespaces};
-use crate::os::{descriptors, signals};
+use crate::os::{descriptors, limits, signals};
 
 /// The byte that asks every process of the namespace to end.
 pub(super) const ASK: u8 = b'T';
+
+/// How the command is started.
+#[derive(Debug)]
+pub(super) enum Work<'a> {
+    /// With the machine as it is.
+    Plain(&'a Command),
+    /// In a view.
+    InView(&'a Viewed<'a>),
+}
 
 /// What the first process works with.
 #[derive(Debug)]
 pub(super) struct Init<'a> {
     pub(super) namespaces: &'a Namespaces,
-    pub(super) command: &'a Command,
+    pub(super) work: Work<'a>,
+    /// How many processes the namespace may hold.
+    pub(super) max_processes: u32,
     pub(super) ends: ChildEnds,
     /// Where the shim speaks.
     pub(super) orders: OwnedFd,
@@ -30,17 +43,28 @@ pub(super) struct Init<'a> {
     pub(super) reports: OwnedFd,
 }
 
-impl Init<'_> {
+impl<'a> Init<'a> {
+    /// Where it is told why a view could not be made.
+    pub(super) fn complaints(&self) -> Option<&'a OwnedFd> {
+        match self.work {
+            Work::Plain(_) => None,
+            Work::InView(viewed) => Some(&viewed.complaints),
+        }
+    }
+
     /// Runs as the first process.
     ///
     /// # Safety
     /// Only for a freshly cloned child of a single-threaded process: it closes every descriptor it does not need.
     pub(super) unsafe fn run(self) -> ! {
         let (orders, reports) = (self.orders.as_raw_fd(), self.reports.as_raw_fd());
-        let mut keep = [-1; 7];
+        let mut keep = [-1; 9];
         keep[..5].copy_from_slice(&self.ends.raw());
         keep[5] = orders;
         keep[6] = reports;
+        if let Work::InView(viewed) = &self.work {
+            keep[7..].copy_from_slice(&viewed.raw());
+        }
         keep.sort_unstable();
         // SAFETY: this process never returns to the frames that own the closed descriptors.
         unsafe { descriptors::close_all_except(&keep) };
@@ -68,24 +92,20 @@ impl Init<'_> {
         }
         let proc_errno = namespace::mount_fresh_proc().map_or_else(|errno| errno as i32, |()| 0);
         Report::Entered { proc_errno }.send(reports);
+        if proc_errno == 0 {
+            // The record says whether it worked.
+            let limited = limits::limit_namespace(self.max_processes);
+            Report::Limited {
+                errno: limited.map_or_else(|errno| errno as i32, |()| 0),
+            }
+            .send(reports);
+        }
 
         let Ok(ended) = signals::receive(&[Signal::SIGCHLD]) else {
             return;
         };
-        // SAFETY: this process has one thread, and the child leaves by exec or _exit.
-        let main = match Errno::result(unsafe { libc::fork() }) {
-            // SAFETY: this is the freshly forked child.
-            Ok(0) => unsafe {
-                child::become_command(self.command, &self.ends, Tie::Report(reports))
-            },
-            Ok(main) => main,
-            Err(errno) => {
-                Report::NotForked {
-                    errno: errno as i32,
-                }
-                .send(reports);
-                return;
-            }
+        let Some(main) = self.start(&ended) else {
+            return;
         };
         // The command alone holds its pipes now, so that their end is seen.
         drop(self.ends);
@@ -108,6 +128,38 @@ impl Init<'_> {
             if spoken && !obey(orders) {
                 return;
             }
+        }
+    }
+}
+
+impl Init<'_> {
+    /// Starts the command up to where it waits to be let go. What went wrong has been reported.
+    fn start(&self, ended: &SignalFd) -> Option<i32> {
+        let reports = self.reports.as_raw_fd();
+        match &self.work {
+            Work::InView(viewed) => {
+                let main = view::start(viewed, &self.ends, reports, ended, &self.orders);
+                if main.is_err() {
+                    Report::NotBuilt.send(reports);
+                }
+                // Nothing of this process is for the command to look into.
+                // SAFETY: this prctl takes integers only.
+                unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+                main.ok()
+            }
+            // SAFETY: this process has one thread, and the child leaves by exec or _exit.
+            Work::Plain(command) => match Errno::result(unsafe { libc::fork() }) {
+                // SAFETY: this is the freshly forked child.
+                Ok(0) => unsafe {
+                    child::become_command(command, &self.ends, Tie::Report(reports))
+                },
+                Ok(main) => Some(main),
+                Err(errno) => {
+                    let errno = errno as i32;
+                    Report::NotForked { errno }.send(reports);
+                    None
+                }
+            },
         }
     }
 }

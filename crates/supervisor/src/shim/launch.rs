@@ -4,17 +4,21 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 
+use dogwatch_core::contract::Containment;
 use nix::errno::Errno;
 use nix::libc;
 
 use super::child::{self, ChildEnds, Command, Tie};
-use super::init::Init;
+use super::init::{Init, Work};
+use super::last_line;
 use super::report::{Received, Report, Reports};
 use super::tree::{Hold, Tree};
+use super::view::Viewed;
 use crate::identity::{IdentityError, ProcessIdentity};
 use crate::os::descriptors::{self, Pipe};
 use crate::os::namespace::{Namespaces, Step};
 use crate::os::pidfd::signal_exact;
+use crate::record::Cause;
 use crate::spec::{ShimSpec, WantedRung};
 
 /// A command that was let go, and the shim's ends of its pipes.
@@ -26,6 +30,8 @@ pub(super) struct Launched {
     /// Why the command was not executed arrives here; the end of the pipe means that it was.
     pub(super) error: OwnedFd,
     pub(super) fresh_proc: bool,
+    /// Whether the number of its processes is limited.
+    pub(super) limited: bool,
     /// Why the namespace that would have been preferred is not there.
     pub(super) rung_refused: Option<String>,
 }
@@ -33,8 +39,10 @@ pub(super) struct Launched {
 /// A command that could not be launched. No process of it is left.
 #[derive(Debug)]
 pub(super) struct NotLaunched {
-    pub(super) errno: i32,
-    pub(super) message: String,
+    errno: i32,
+    message: String,
+    /// Whether it is the machine that lacks a means of holding the command.
+    refused: bool,
 }
 
 /// Why an attempt came to nothing.
@@ -56,7 +64,11 @@ impl Failure {
 
     fn into_inner(self) -> NotLaunched {
         match self {
-            Self::Refused(reason) | Self::Fatal(reason) => reason,
+            Self::Refused(reason) => NotLaunched {
+                refused: true,
+                ..reason
+            },
+            Self::Fatal(reason) => reason,
         }
     }
 }
@@ -66,18 +78,46 @@ impl NotLaunched {
         Self {
             errno: error.raw_os_error().unwrap_or(0),
             message: format!("cannot {what}: {error}"),
+            refused: false,
+        }
+    }
+
+    /// What the record says about it.
+    pub(super) fn into_cause(self, spec: &ShimSpec) -> Cause {
+        match &spec.view {
+            Some(view) if self.refused => Cause::ContainmentMissing {
+                required: view.required,
+                available: Containment::None,
+                reasons: vec![self.message],
+            },
+            _ => Cause::SpawnFailed {
+                errno: self.errno,
+                message: self.message,
+            },
         }
     }
 }
 
 /// Launches the spec's command.
 pub(super) fn launch(spec: &ShimSpec) -> Result<Launched, NotLaunched> {
-    let command =
-        Command::prepare(spec).map_err(|error| NotLaunched::new("prepare the command", &error))?;
+    let unprepared = |error: io::Error| NotLaunched::new("prepare the command", &error);
+    if let Some(view) = &spec.view {
+        // A view is made in a namespace or not at all: without one there is nothing to fall back on.
+        if spec.rung == WantedRung::Subreaper {
+            let error = io::Error::other("a view needs a PID namespace");
+            return Err(Failure::refused("contain the command", &error).into_inner());
+        }
+        let viewed = Viewed::prepare(spec, view)
+            .map_err(|error| Failure::refused("contain the command", &error).into_inner())?;
+        return in_namespace(Work::InView(&viewed), spec.max_processes)
+            .map_err(Failure::into_inner);
+    }
+    let command = Command::prepare(spec).map_err(unprepared)?;
+    let in_namespace = || in_namespace(Work::Plain(&command), spec.max_processes);
     match spec.rung {
         WantedRung::Subreaper => below_shim(&command).map_err(Failure::into_inner),
-        WantedRung::PidNamespace => in_namespace(&command).map_err(Failure::into_inner),
-        WantedRung::Auto => match in_namespace(&command) {
+        WantedRung::PidNamespace => in_namespace().map_err(Failure::into_inner),
+        WantedRung::Auto => match in_namespace() {
             Ok(launched) => Ok(launched),
             Err(Failure::Fatal(reason)) => Err(reason),
             Err(Failure::Refused(refused)) => {
@@ -132,6 +172,7 @@ impl ShimEnds {
             stderr: self.stderr,
             error: self.error,
             fresh_proc,
+            limited: false,
             rung_refused: None,
         }
     }
@@ -153,7 +194,7 @@ fn below_shim(command: &Command) -> Result<Launched, Failure> {
     Ok(ours.let_go(Tree::new(Hold::Subreaper { shim }, main), false))
 }
 
-fn in_namespace(command: &Command) -> Result<Launched, Failure> {
+fn in_namespace(work: Work<'_>, max_processes: u32) -> Result<Launched, Failure> {
     let fatal = |error: io::Error| Failure::fatal("make pipes", &error);
     let (ours, theirs) = pipes().map_err(fatal)?;
     let orders = Pipe::new().map_err(fatal)?;
@@ -161,7 +202,8 @@ fn in_namespace(command: &Command) -> Result<Launched, Failure> {
     let namespaces = Namespaces::for_this_user();
     let init = Init {
         namespaces: &namespaces,
-        command,
+        work,
+        max_processes,
         ends: theirs,
         orders: orders.reader,
         reports: their_reports,
@@ -173,19 +215,24 @@ fn in_namespace(command: &Command) -> Result<Launched, Failure> {
         // SAFETY: this is the freshly cloned child.
         unsafe { init.run() }
     };
+    let complaints = init.complaints();
     drop(init);
-    match handshake(pid, &reports) {
+    match handshake(pid, &reports, complaints) {
         Ok(Greeted {
             init,
             main,
             fresh_proc,
+            limited,
         }) => {
             let hold = Hold::Namespace {
                 init,
                 orders: orders.writer.into(),
                 reports,
             };
-            Ok(ours.let_go(Tree::new(hold, main), fresh_proc))
+            Ok(Launched {
+                limited,
+                ..ours.let_go(Tree::new(hold, main), fresh_proc)
+            })
         }
         Err(failure) => {
             bury(pid);
@@ -198,9 +245,14 @@ struct Greeted {
     init: ProcessIdentity,
     main: ProcessIdentity,
     fresh_proc: bool,
+    limited: bool,
 }
 
-fn handshake(pid: i32, reports: &Reports) -> Result<Greeted, Failure> {
+fn handshake(
+    pid: i32,
+    reports: &Reports,
+    complaints: Option<&OwnedFd>,
+) -> Result<Greeted, Failure> {
     let init = identify(pid)?;
     let next = || match reports.wait() {
         Ok(Some(received)) => Ok(received),
@@ -210,7 +262,7 @@ fn handshake(pid: i32, reports: &Reports) -> Result<Greeted, Failure> {
         )),
         Err(error) => Err(Failure::refused("set up the PID namespace", &error)),
     };
-    let mut fresh_proc = false;
+    let (mut fresh_proc, mut limited) = (false, false);
     loop {
         let Received { report, sender } = next()?;
         match report {
@@ -218,6 +270,11 @@ fn handshake(pid: i32, reports: &Reports) -> Result<Greeted, Failure> {
             Report::NotEntered { step, errno } => {
                 let what = Step::of(step).map_or("enter the namespaces", Step::describe);
                 return Err(Failure::refused(what, &io::Error::from_raw_os_error(errno)));
+            }
+            Report::Limited { errno } => limited = errno == 0,
+            Report::NotBuilt => {
+                let reason = io::Error::other(complaints.map(read).unwrap_or_default());
+                return Err(Failure::refused("contain the command", &reason));
             }
             Report::NotForked { errno } => {
                 return Err(Failure::fatal("fork", &io::Error::from_raw_os_error(errno)));
@@ -227,9 +284,10 @@ fn handshake(pid: i32, reports: &Reports) -> Result<Greeted, Failure> {
                     init,
                     main: identify(sender)?,
                     fresh_proc,
+                    limited,
                 });
             }
-            Report::MainEnded { .. } => {
+            Report::MainEnded { .. } | Report::Contained { .. } => {
                 return Err(Failure::fatal(
                     "start the command",
                     &io::Error::other("it ended before it began"),
@@ -237,6 +295,18 @@ fn handshake(pid: i32, reports: &Reports) -> Result<Greeted, Failure> {
             }
         }
     }
+}
+
+/// What was complained about, as one line. It is our own text and bubblewrap's.
+fn read(complaints: &OwnedFd) -> String {
+    let mut bytes = [0; 2048];
+    let read = nix::sys::uio::pread(complaints, &mut bytes, 0).unwrap_or(0);
+    let lines: Vec<String> = bytes[..read]
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(last_line::printable)
+        .collect();
+    lines.join("; ")
 }
 
 fn identify(pid: i32) -> Result<ProcessIdentity, Failure> {

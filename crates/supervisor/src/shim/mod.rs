@@ -5,6 +5,7 @@
 //!
 //! - [`entry`]: from the spec on standard input to the first poll.
 //! - [`launch`], [`init`], [`child`]: the way to a running command; [`report`] is what they say on the way.
+//! - [`view`], [`stage`]: what a contained command sees, and the last layers around it.
 //! - [`event_loop`]: one poll loop over everything below.
 //! - [`tree`], [`stop`], [`clocks`]: what runs, how it is ended, and when.
 //! - [`capture`], [`redaction`], [`tail`], [`last_line`]: its output. [`control`]: its runner.
@@ -20,8 +21,11 @@ mod last_line;
 mod launch;
 mod redaction;
 mod report;
+mod stage;
 mod stop;
 mod tail;
 mod tree;
+mod view;
 
 pub use entry::shim_main;
+pub(crate) use stage::{Filter, STAGE_ARGUMENT, stage_main};

@@ -19,12 +19,16 @@ pub(super) fn redact_record(record: &mut ExitRecord, secrets: &SecretSet) {
     match &mut record.cause {
         Cause::Stopped { reason } => redact(reason),
         Cause::SpawnFailed { message, .. } | Cause::CaptureFailed { message } => redact(message),
+        Cause::ContainmentMissing { reasons, .. } => reasons.iter_mut().for_each(redact),
         Cause::Exited { .. }
         | Cause::Signalled { .. }
         | Cause::Budget
         | Cause::Stalled { .. }
         | Cause::Fenced
         | Cause::Lost => {}
+    }
+    if let Some(reached) = &mut record.containment {
+        reached.missing.iter_mut().for_each(redact);
     }
     record.leftovers.names.iter_mut().for_each(redact);
     record.leftovers.unknown.iter_mut().for_each(redact);

@@ -23,6 +23,8 @@ const HANDSHAKE_SECONDS: i64 = 20;
 pub(super) enum Report {
     /// The namespaces are set up; the number is 0 or why `/proc` could not be mounted afresh.
     Entered { proc_errno: i32 },
+    /// The number of processes is limited; the number is 0 or why it is not.
+    Limited { errno: i32 },
     /// A step of setting them up was refused.
     NotEntered { step: i32, errno: i32 },
     /// The command's child could not be forked.
@@ -31,9 +33,16 @@ pub(super) enum Report {
     Alive,
     /// The command ended with this wait status.
     MainEnded { status: i32 },
+    /// The view could not be made; the complaints say why.
+    NotBuilt,
+    /// The layers in force when the command began, and its user.
+    Contained { layers: i32, uid: i32 },
 }
 
 const MESSAGE_LEN: usize = 12;
+
+/// The byte that answers.
+static GO: u8 = 1;
 
 impl Report {
     fn to_bytes(self) -> [u8; MESSAGE_LEN] {
@@ -43,6 +52,9 @@ impl Report {
             Self::NotForked { errno } => (3, errno, 0),
             Self::Alive => (4, 0, 0),
             Self::MainEnded { status } => (5, status, 0),
+            Self::Limited { errno } => (8, errno, 0),
+            Self::NotBuilt => (6, 0, 0),
+            Self::Contained { layers, uid } => (7, layers, uid),
         };
         let mut bytes = [0; MESSAGE_LEN];
         let fields: [i32; 3] = [tag, first, second];
@@ -66,6 +78,12 @@ impl Report {
             3 => Some(Self::NotForked { errno: first }),
             4 => Some(Self::Alive),
             5 => Some(Self::MainEnded { status: first }),
+            8 => Some(Self::Limited { errno: first }),
+            6 => Some(Self::NotBuilt),
+            7 => Some(Self::Contained {
+                layers: first,
+                uid: second,
+            }),
             _ => None,
         }
     }
@@ -131,6 +149,19 @@ impl Reports {
         }
     }
 
+    /// Lets the sender of the last message go on.
+    pub(super) fn answer(&self) {
+        // SAFETY: the buffer is one byte. A failure means that the sender is gone.
+        unsafe {
+            libc::send(
+                self.0.as_raw_fd(),
+                (&raw const GO).cast(),
+                1,
+                libc::MSG_NOSIGNAL,
+            )
+        };
+    }
+
     fn receive(&self, flags: MsgFlags) -> io::Result<Option<Received>> {
         let mut bytes = [0; MESSAGE_LEN];
         let mut buffers = [IoSliceMut::new(&mut bytes)];
@@ -176,6 +207,9 @@ mod tests {
             Report::NotForked { errno: 11 },
             Report::Alive,
             Report::MainEnded { status: 0x8b },
+            Report::NotBuilt,
+            Report::Limited { errno: 1 },
+            Report::Contained { layers: 5, uid: -2 },
         ];
         for report in sent {
             report.send(theirs.as_raw_fd());

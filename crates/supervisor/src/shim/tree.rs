@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 
 use super::init;
 use super::report::{Report, Reports, Taken};
+use crate::containment::Layers;
 use crate::identity::ProcessIdentity;
 use crate::os::pidfd::signal_exact;
 use crate::os::proc::{self, Stat};
@@ -38,6 +39,8 @@ pub(super) struct Tree {
     hold: Hold,
     main: ProcessIdentity,
     main_ended: Option<MainEnd>,
+    /// What the stage of a view said before it became the command.
+    contained: Option<(Layers, u32)>,
     /// The namespace's first process says nothing more.
     silent: bool,
     empty: bool,
@@ -57,6 +60,7 @@ impl Tree {
             hold,
             main,
             main_ended: None,
+            contained: None,
             silent: false,
             empty: false,
         }
@@ -90,6 +94,11 @@ impl Tree {
         self.empty
     }
 
+    /// The layers that hold the command and its user, once it has begun in a view.
+    pub(super) const fn contained(&self) -> Option<(Layers, u32)> {
+        self.contained
+    }
+
     /// The descriptor on which the end of the main process is told, if it is not by a signal.
     pub(super) fn reports_fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.hold {
@@ -120,11 +129,16 @@ impl Tree {
             // Read after waiting: what the first process said before it ended is there now.
             while !self.silent {
                 match reports.take()? {
-                    Taken::Message(received) => {
-                        if let Report::MainEnded { status } = received.report {
+                    Taken::Message(received) => match received.report {
+                        Report::MainEnded { status } => {
                             self.main_ended = Some(MainEnd::Known(main_status(status)));
                         }
-                    }
+                        Report::Contained { layers, uid } => {
+                            let layers = Layers::from_number(layers);
+                            self.contained = Some((layers, uid.cast_unsigned()));
+                        }
+                        _ => {}
+                    },
                     Taken::Nothing => break,
                     Taken::Closed => self.silent = true,
                 }

@@ -19,6 +19,7 @@ use super::shim_file::ShimFile;
 use crate::control::{Greeting, Started};
 use crate::identity::{IdentityError, ProcessIdentity};
 use crate::record::{ExitRecord, RecordError, Rung};
+use crate::role::SHIM_ARGUMENT;
 use crate::secrets_pipe;
 use crate::spec::{ShimSpec, SpecError};
 
@@ -41,7 +42,7 @@ pub struct ShimProgram {
 impl ShimProgram {
     /// A dogwatch binary, called with `__shim`.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self::with_arguments(program, ["__shim"])
+        Self::with_arguments(program, [SHIM_ARGUMENT])
     }
 
     /// Any program whose main function ends up in [`crate::shim_main`].

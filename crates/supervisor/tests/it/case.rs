@@ -146,6 +146,7 @@ impl Case {
             rung: setting.wanted(),
             deadline_boottime_ns: None,
             view: None,
+            max_processes: 4096,
         };
         Self {
             setting,

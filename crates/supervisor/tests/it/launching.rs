@@ -25,7 +25,7 @@ async fn an_exit_code_is_recorded_with_who_and_how() {
         assert_eq!(record.shim, shim);
         assert_eq!(record.leftovers, Leftovers::default());
         assert_eq!(record.last_progress_at, None);
-        assert_eq!(record.containment, "none");
+        assert_eq!(record.containment, None);
         assert!(!record.pipes_left_open);
         assert!(record.started_at <= record.ended_at);
         let main = record.main.unwrap();

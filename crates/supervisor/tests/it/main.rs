@@ -8,3 +8,4 @@ mod launching;
 mod output;
 mod redaction;
 mod tree;
+mod view;

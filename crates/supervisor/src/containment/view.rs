@@ -1,4 +1,4 @@
-//! What a command may see, write and reach: what the runner asks a shim for, and what it got.
+//! The view of the machine that a command gets, as the runner asks for it.
 
 use std::path::Path;
 
@@ -73,6 +73,61 @@ impl View {
             masked: Vec::new(),
             readable: Vec::new(),
             writable: writable.iter().map(|path| RawText::from(*path)).collect(),
+        }
+    }
+}
+
+/// A view that no shim can make.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ViewError {
+    /// A path is relative, holds a null byte, or climbs.
+    #[error("{field} {path:?} is not a plain absolute path")]
+    Path {
+        /// Which list it stands in.
+        field: &'static str,
+        /// The path.
+        path: RawText,
+    },
+    /// The user asked for is root, which would be no other user.
+    #[error("the user of a view is root")]
+    RootUser,
+}
+
+impl View {
+    /// Checks what can be checked without touching the machine.
+    pub(crate) fn validate(&self) -> Result<(), ViewError> {
+        let overlays = self.overlays.iter().flat_map(|overlay| {
+            [
+                ("overlay target", &overlay.target),
+                ("overlay lower", &overlay.lower),
+                ("overlay upper", &overlay.upper),
+                ("overlay work", &overlay.work),
+            ]
+        });
+        let lists = [
+            ("masked", &self.masked),
+            ("readable", &self.readable),
+            ("writable", &self.writable),
+        ];
+        let paths = lists
+            .into_iter()
+            .flat_map(|(field, paths)| paths.iter().map(move |path| (field, path)));
+        for (field, path) in overlays.chain(paths) {
+            let plain = path.as_path().is_absolute()
+                && path.as_path().parent().is_some()
+                && !path.as_bytes().contains(&0)
+                && !path
+                    .as_path()
+                    .components()
+                    .any(|part| part == std::path::Component::ParentDir);
+            if !plain {
+                let path = path.clone();
+                return Err(ViewError::Path { field, path });
+            }
+        }
+        match self.user {
+            Some(AgentUser { uid, gid }) if uid == 0 || gid == 0 => Err(ViewError::RootUser),
+            _ => Ok(()),
         }
     }
 }
