@@ -4,6 +4,7 @@ mod case;
 mod control;
 mod ending;
 mod floods;
+mod hostile;
 mod launching;
 mod output;
 mod redaction;
