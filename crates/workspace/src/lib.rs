@@ -7,13 +7,20 @@
 //!
 //! Everything is synchronous; callers on an async runtime use its blocking threads.
 
+// The scene that unit and integration tests share names this crate as its users do.
+#[cfg(test)]
+extern crate self as dogwatch_workspace;
+
 pub mod checkout;
 pub mod clone;
+mod commit_object;
 pub mod diff;
 mod directory_stack;
 pub mod fingerprint;
 pub mod fresh;
 pub mod git;
+pub mod history;
+pub mod land;
 pub mod link;
 pub mod object_id;
 mod os;

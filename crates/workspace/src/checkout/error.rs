@@ -77,6 +77,7 @@ impl CheckoutError {
                 GitError::Spawn { .. }
                 | GitError::Pipe { .. }
                 | GitError::Failed { .. }
+                | GitError::Stopped { .. }
                 | GitError::Unexpected { .. },
             ) => "git_failed",
         }

@@ -89,7 +89,7 @@ pub(crate) fn check_out(directory: &Path, tree: ObjectId) -> Result<(), CloneErr
 }
 
 /// One line of `objects/info/alternates`. git unquotes a line that starts with a quote, and only a line break needs it.
-fn alternates_line(objects: &Path) -> Vec<u8> {
+pub(crate) fn alternates_line(objects: &Path) -> Vec<u8> {
     let path = objects.as_os_str().as_bytes();
     let mut line = Vec::with_capacity(path.len() + 1);
     if path.contains(&b'\n') {

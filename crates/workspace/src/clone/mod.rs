@@ -6,4 +6,5 @@ mod private;
 
 pub use export::Export;
 pub use layout::CloneError;
+pub(crate) use layout::{alternates_line, check_branch};
 pub use private::PrivateClone;

@@ -48,6 +48,22 @@ const TRUSTED: &[&str] = &[
     "advice.detachedHead=false",
 ];
 
+/// Settings for changes to the user's checkout.
+const LANDING: &[&str] = &[
+    "protocol.allow=never",
+    "submodule.recurse=false",
+    "core.fsync=objects,derived-metadata,index,reference",
+    "core.fsyncMethod=fsync",
+];
+
+fn forget_git_variables(command: &mut Command) {
+    for (key, _) in std::env::vars_os() {
+        if key.as_encoded_bytes().starts_with(b"GIT_") {
+            command.env_remove(key);
+        }
+    }
+}
+
 impl GitCommand {
     /// A question to the user's own checkout at or above `directory`.
     pub(crate) fn in_user_repository(
@@ -55,13 +71,20 @@ impl GitCommand {
         name: &'static str,
     ) -> Result<Self, GitError> {
         let mut command = Command::new(binary::program()?);
-        for (key, _) in std::env::vars_os() {
-            if key.as_encoded_bytes().starts_with(b"GIT_") {
-                command.env_remove(key);
-            }
-        }
+        forget_git_variables(&mut command);
         command.arg("-C").arg(directory);
         Ok(Self::with_common(command, name, COMMON))
+    }
+
+    /// A change to the user's own checkout, which only a landing makes. As with questions the user's configuration applies, which means
+    /// that the user's own filters write the user's own files; nothing of it comes from a run. Submodules are left alone, and what is
+    /// written is on disk when the command is over.
+    pub(crate) fn landing_in(directory: &Path, name: &'static str) -> Result<Self, GitError> {
+        let mut command = Command::new(binary::program()?);
+        forget_git_variables(&mut command);
+        command.arg("-C").arg(directory);
+        let settings: Vec<&str> = COMMON.iter().chain(LANDING).copied().collect();
+        Ok(Self::with_common(command, name, &settings))
     }
 
     /// A command in a repository that only dogwatch has written to.
@@ -157,6 +180,16 @@ impl GitCommand {
         self
     }
 
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Lets the command work on another index than the repository's own.
+    pub(crate) fn index_file(mut self, path: &Path) -> Self {
+        self.command.env("GIT_INDEX_FILE", path);
+        self
+    }
+
     pub(crate) fn work_tree(mut self, directory: &Path) -> Self {
         self.command.env("GIT_WORK_TREE", directory);
         self
@@ -212,11 +245,7 @@ impl GitCommand {
     /// Starts the command with a pipe on standard output and, if asked, on standard input.
     pub(crate) fn start(mut self, stdin: Stdio) -> Result<Running, GitError> {
         let name = self.name;
-        self.command
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = self.spawn_raw()?;
+        let mut child = self.spawn_piped(stdin)?;
         let stderr = child
             .stderr
             .take()
@@ -226,6 +255,15 @@ impl GitCommand {
             stderr,
             name,
         })
+    }
+
+    /// Starts the command with both its answers on pipes.
+    pub(super) fn spawn_piped(&mut self, stdin: Stdio) -> Result<Child, GitError> {
+        self.command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        self.spawn_raw()
     }
 
     fn spawn_raw(&mut self) -> Result<Child, GitError> {
@@ -310,7 +348,7 @@ impl Drop for Running {
 }
 
 /// Reads a stream to its end but keeps only its tail, so that a talkative process cannot fill our memory.
-fn drain(mut stream: impl Read) -> Vec<u8> {
+pub(super) fn drain(mut stream: impl Read) -> Vec<u8> {
     const KEPT: usize = 64 * 1024;
     let mut kept = Vec::new();
     let mut buffer = [0; 8192];

@@ -47,6 +47,14 @@ pub enum GitError {
         /// The end of what it said, made safe to print.
         stderr: String,
     },
+    /// It exceeded what it was allowed and was killed.
+    #[error("run `git {command}`: it needed more than its share of {limit} and was stopped")]
+    Stopped {
+        /// The subcommand.
+        command: String,
+        /// What it had too much of.
+        limit: &'static str,
+    },
     /// The answer could not be understood.
     #[error("understand the answer of `git {command}`: {detail}")]
     Unexpected {
@@ -73,6 +81,7 @@ impl GitError {
             | Self::TooOld { .. }
             | Self::Spawn { .. }
             | Self::Pipe { .. }
+            | Self::Stopped { .. }
             | Self::Unexpected { .. } => "",
         }
     }

@@ -12,6 +12,6 @@ pub(crate) use layers::{
 
 pub(crate) use system::{
     EntryKind, FileIdentity, Metadata, chmod_own, create_directory, create_file, create_symlink,
-    entries, metadata_at, metadata_of, open_directory, open_file, open_root, read_link,
-    remove_directory, remove_file, rename_at, rename_new,
+    entries, metadata_at, metadata_of, open_directory, open_file, open_foreign_file, open_root,
+    read_link, remove_directory, remove_file, rename_at, rename_new, resident_bytes,
 };

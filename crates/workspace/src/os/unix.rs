@@ -254,3 +254,30 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
         other => other.map_err(Into::into),
     }
 }
+
+/// How much memory a process has in use; none if the system does not say.
+pub(crate) fn resident_bytes(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+/// Opens a file that somebody else may have put there: no link is followed in its last component, and a FIFO does not block.
+pub(crate) fn open_foreign_file(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY
+        | OFlag::O_NOFOLLOW
+        | OFlag::O_NONBLOCK
+        | OFlag::O_NOCTTY
+        | OFlag::O_CLOEXEC;
+    let file = File::from(fcntl::open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "not a regular file",
+    ))
+}

@@ -4,7 +4,11 @@
 //! collect anything in the checkout without harming a run. It is never collected on its own.
 
 mod fetch;
+mod lend;
 mod open;
 mod refs;
+mod run_refs;
 
 pub use open::{Vault, VaultError};
+
+pub(crate) use run_refs::run_ref;

@@ -5,6 +5,8 @@ mod checkout;
 mod clone;
 mod diff;
 mod fingerprint;
+mod history;
+mod land;
 mod link;
 mod mounted;
 mod overlay;
