@@ -89,6 +89,30 @@ impl DirectoryStack {
         Ok(())
     }
 
+    /// Goes to the directory of these names, from the root on. What is missing is made, if `make` says so.
+    pub(crate) fn go_to(&mut self, wanted: &[impl AsRef<[u8]>], make: bool) -> io::Result<()> {
+        let shared = wanted
+            .iter()
+            .enumerate()
+            .take_while(|(index, name)| self.name_at(index + 1) == Some(name.as_ref()))
+            .count();
+        while self.depth() > shared {
+            self.leave();
+        }
+        for name in &wanted[shared..] {
+            if make {
+                match os::create_directory(self.current()?, name.as_ref()) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                        return Err(error);
+                    }
+                    Ok(()) | Err(_) => {}
+                }
+            }
+            self.enter(name.as_ref())?;
+        }
+        Ok(())
+    }
+
     /// Goes up again. The root is never left.
     pub(crate) fn leave(&mut self) {
         if self.levels.len() > 1 {

@@ -20,6 +20,7 @@ pub mod fingerprint;
 pub mod fresh;
 pub mod git;
 pub mod history;
+pub mod included;
 pub mod land;
 pub mod link;
 pub mod object_id;

@@ -195,12 +195,6 @@ impl GitCommand {
         self
     }
 
-    /// Works on an index that is not in the repository's own place.
-    pub(crate) fn index_file(mut self, index: &Path) -> Self {
-        self.command.env("GIT_INDEX_FILE", index);
-        self
-    }
-
     /// Runs to the end and returns the answer; a failure is an error.
     pub(crate) fn run(self) -> Result<Vec<u8>, GitError> {
         let name = self.name;

@@ -54,7 +54,9 @@ impl TreeRules {
 }
 
 /// Mode, name, id and what follows.
-fn entry(raw: &[u8], format: ObjectFormat) -> Option<(&[u8], &[u8], ObjectId, &[u8])> {
+type Entry<'a> = (&'a [u8], &'a [u8], ObjectId, &'a [u8]);
+
+fn entry(raw: &[u8], format: ObjectFormat) -> Option<Entry<'_>> {
     let space = raw.iter().position(|byte| *byte == b' ')?;
     let (mode, rest) = (&raw[..space], &raw[space + 1..]);
     let end = rest.iter().position(|byte| *byte == 0)?;

@@ -55,12 +55,12 @@ impl Plan {
     }
 
     /// Where the branch is now; none if it is made.
-    pub const fn old(&self) -> Option<ObjectId> {
+    pub const fn before(&self) -> Option<ObjectId> {
         self.old
     }
 
     /// Where it will be.
-    pub const fn new(&self) -> ObjectId {
+    pub const fn commit(&self) -> ObjectId {
         self.new
     }
 

@@ -108,7 +108,7 @@ fn a_landing_killed_anywhere_is_finished_by_the_next() {
             let again = plan(&scene.checkout, &scene.vault, &request).unwrap();
             assert_eq!(again.kind() == PlanKind::Resume, step != Step::Sent);
             let landed = execute(&scene.checkout, &scene.vault, &again).unwrap();
-            assert_eq!(landed.commit, made.new());
+            assert_eq!(landed.commit, made.commit());
             assert_landed(&scene, &expected);
             let once_more = plan(&scene.checkout, &scene.vault, &request).unwrap();
             assert_eq!(once_more.kind(), PlanKind::Landed);

@@ -1,9 +1,12 @@
 //! From a tree in the vault back to files.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use super::ignored::{FILES, Listing};
 use crate::directory_stack::DirectoryStack;
 use crate::git::{CatFile, CopyError, GitError};
 use crate::object_id::ObjectId;
@@ -44,6 +47,16 @@ pub enum RestoreError {
 /// Writes `tree` into `directory`, which is made if it does not exist and must be empty if it does. Escaped names become what they were.
 /// The files are written here and not by git, so that no attribute, filter or forbidden name changes or refuses anything.
 pub fn restore(vault: &Vault, tree: ObjectId, directory: &Path) -> Result<(), RestoreError> {
+    restore_with_ignored(vault, tree, None, directory)
+}
+
+/// As [`restore`], with the ignored files and empty directories that a [complete](super::take) snapshot kept beside the tree.
+pub fn restore_with_ignored(
+    vault: &Vault,
+    tree: ObjectId,
+    ignored: Option<ObjectId>,
+    directory: &Path,
+) -> Result<(), RestoreError> {
     let io = |source| RestoreError::Io {
         path: directory.into(),
         source,
@@ -63,14 +76,39 @@ pub fn restore(vault: &Vault, tree: ObjectId, directory: &Path) -> Result<(), Re
             path: directory.into(),
         });
     }
-    let listing = vault
+    write_tree(vault, tree, &[], &mut directories)?;
+    let Some(ignored) = ignored else {
+        return Ok(());
+    };
+    write_tree(vault, ignored, FILES, &mut directories)?;
+    for path in Listing::read(vault, ignored)?.empty_directories {
+        let components: Vec<&[u8]> = path.as_bytes().split(|byte| *byte == b'/').collect();
+        directories
+            .go_to(&components, true)
+            .map_err(|source| RestoreError::Io { path, source })?;
+    }
+    Ok(())
+}
+
+/// Writes what is below `prefix` in a tree or commit.
+fn write_tree(
+    vault: &Vault,
+    tree: ObjectId,
+    prefix: &[u8],
+    directories: &mut DirectoryStack,
+) -> Result<(), RestoreError> {
+    let mut command = vault
         .command("ls-tree")?
         .args(["-r", "-z", "--full-tree"])
-        .arg(tree.to_string())
-        .run()?;
+        .arg(tree.to_string());
+    if !prefix.is_empty() {
+        command = command.arg("--").arg(OsStr::from_bytes(prefix));
+    }
+    let listing = command.run()?;
     let mut blobs = CatFile::trusted(vault.path())?;
     for entry in parse_ls_tree(&listing) {
         let (mode, id, path) = entry?;
+        let path = path.strip_prefix(prefix).unwrap_or(path);
         let mut components: Vec<_> = path
             .split(|byte| *byte == b'/')
             .map(unescape_component)
@@ -80,15 +118,15 @@ pub fn restore(vault: &Vault, tree: ObjectId, directory: &Path) -> Result<(), Re
         if **top == *b".git" {
             return Err(RestoreError::Repository { path: path.into() });
         }
-        write_entry(&mut directories, &components, &name, (mode, id), &mut blobs).map_err(
-            |error| match error {
+        write_entry(directories, &components, &name, (mode, id), &mut blobs).map_err(|error| {
+            match error {
                 CopyError::Git(error) => RestoreError::Git(error),
                 CopyError::Sink(source) => RestoreError::Io {
                     path: path.into(),
                     source,
                 },
-            },
-        )?;
+            }
+        })?;
     }
     Ok(blobs.finish()?)
 }
@@ -100,7 +138,7 @@ fn write_entry(
     (mode, id): (Mode, ObjectId),
     blobs: &mut CatFile,
 ) -> Result<(), CopyError> {
-    go_to(directories, parents).map_err(CopyError::Sink)?;
+    directories.go_to(parents, true).map_err(CopyError::Sink)?;
     let current = directories.current().map_err(CopyError::Sink)?;
     match mode {
         Mode::File | Mode::Executable => {
@@ -114,21 +152,4 @@ fn write_entry(
         }
         Mode::Submodule => os::create_directory(current, name).map_err(CopyError::Sink),
     }
-}
-
-/// Moves to a directory, making what is missing. git lists a directory's content in one piece, so what must be made was never there.
-fn go_to(directories: &mut DirectoryStack, wanted: &[impl AsRef<[u8]>]) -> io::Result<()> {
-    let shared = wanted
-        .iter()
-        .enumerate()
-        .take_while(|(index, name)| directories.name_at(index + 1) == Some(name.as_ref()))
-        .count();
-    while directories.depth() > shared {
-        directories.leave();
-    }
-    for name in &wanted[shared..] {
-        os::create_directory(directories.current()?, name.as_ref())?;
-        directories.enter(name.as_ref())?;
-    }
-    Ok(())
 }

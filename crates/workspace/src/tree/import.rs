@@ -91,6 +91,45 @@ impl Import {
         written
     }
 
+    /// Writes a commit under `name` that has no parent and nothing but `changed`.
+    pub(crate) fn commit_alone(
+        mut self,
+        name: &str,
+        message: &str,
+        seconds: i64,
+        changed: &[Change],
+    ) -> Result<ObjectId, GitError> {
+        let written = self.write_alone(name, message, seconds, changed);
+        let Self {
+            input,
+            answers,
+            process,
+        } = self;
+        drop(input);
+        drop(answers);
+        process.finish()?;
+        written
+    }
+
+    fn write_alone(
+        &mut self,
+        name: &str,
+        message: &str,
+        seconds: i64,
+        changed: &[Change],
+    ) -> Result<ObjectId, GitError> {
+        let identity = format!("dogwatch <dogwatch@localhost> {seconds} +0000");
+        let length = message.len();
+        let header = format!(
+            "commit {name}\nmark :1\nauthor {identity}\ncommitter {identity}\ndata {length}\n{message}\n"
+        );
+        self.part(header.as_bytes())?;
+        self.changes(changed)?;
+        let commit = self.end_commit()?;
+        self.done()?;
+        Ok(commit)
+    }
+
     fn write_commit<'p>(
         &mut self,
         name: &str,
@@ -119,6 +158,15 @@ impl Import {
             line.push(b'\n');
             self.part(&line)?;
         }
+        self.changes(changed)?;
+        let commit = self.end_commit()?;
+        let tree = self.root_of(":1")?;
+        self.done()?;
+        Ok((commit, tree))
+    }
+
+    fn changes(&mut self, changed: &[Change]) -> Result<(), GitError> {
+        let mut line = Vec::new();
         for change in changed {
             line.clear();
             line.extend_from_slice(format!("M {} {} ", change.mode.as_str(), change.id).as_bytes());
@@ -126,16 +174,21 @@ impl Import {
             line.push(b'\n');
             self.part(&line)?;
         }
+        Ok(())
+    }
+
+    fn end_commit(&mut self) -> Result<ObjectId, GitError> {
         self.part(b"\nget-mark :1\n")?;
         let commit = self.answer()?;
-        let commit = ObjectId::from_hex(commit.trim_ascii_end())
-            .map_err(|error| GitError::unexpected("fast-import", error.to_string()))?;
-        let tree = self.root_of(":1")?;
+        ObjectId::from_hex(commit.trim_ascii_end())
+            .map_err(|error| GitError::unexpected("fast-import", error.to_string()))
+    }
+
+    fn done(&mut self) -> Result<(), GitError> {
         self.part(b"done\n")?;
         self.input
             .flush()
-            .map_err(|source| self.process.pipe_error(source))?;
-        Ok((commit, tree))
+            .map_err(|source| self.process.pipe_error(source))
     }
 
     fn root_of(&mut self, commit: &str) -> Result<ObjectId, GitError> {

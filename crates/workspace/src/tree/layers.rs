@@ -25,6 +25,16 @@ pub enum Contents<'a> {
     Layers(Layers<'a>),
 }
 
+impl<'a> Contents<'a> {
+    /// Where everything is that base does not have.
+    pub(crate) const fn root(self) -> &'a Path {
+        match self {
+            Self::Directory(directory) => directory,
+            Self::Layers(layers) => layers.upper,
+        }
+    }
+}
+
 impl<'a> From<&'a Path> for Contents<'a> {
     fn from(directory: &'a Path) -> Self {
         Self::Directory(directory)

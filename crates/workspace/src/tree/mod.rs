@@ -29,6 +29,6 @@ pub use layers::{Contents, Layers, Marks};
 pub use report::{EscapedPath, Ignored, IgnoredFile, TreeReport};
 
 pub(crate) use base::{BaseTree, Mode, parse_ls_tree};
-pub(crate) use import::{CommitText, Import};
+pub(crate) use import::{Change, CommitText, Import};
 pub(crate) use listing::Listing;
-pub(crate) use walk::walk;
+pub(crate) use walk::{Beside, IgnoredEntry, walk};

@@ -1,5 +1,6 @@
 //! The walk over a workspace.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use crate::directory_stack::DirectoryStack;
 use crate::git::{CatFile, GitError};
 use crate::object_id::{BlobHasher, ObjectId};
 use crate::os::{self, EntryKind, Metadata};
+use crate::path_bytes::PathList;
 use crate::vault::Vault;
 
 /// What a walk found, before it is a tree.
@@ -22,6 +24,26 @@ pub(crate) struct Walked {
     pub(crate) report: TreeReport,
     pub(crate) changed: Vec<Change>,
     pub(crate) base: BaseTree,
+    pub(crate) beside: Beside,
+}
+
+/// What a walk comes across and leaves out of T.
+#[derive(Default)]
+pub(crate) struct Beside {
+    pub(crate) ignored: Vec<IgnoredEntry>,
+    /// Directories without entries.
+    pub(crate) empty: Vec<Vec<u8>>,
+    /// Files that were not to be looked at.
+    pub(crate) excluded: PathList,
+}
+
+/// One ignored entry that is not a directory.
+pub(crate) struct IgnoredEntry {
+    pub(crate) path: Vec<u8>,
+    /// The path with escaped names.
+    pub(crate) stored: Vec<u8>,
+    pub(crate) kind: EntryKind,
+    pub(crate) size: u64,
 }
 
 impl Walked {
@@ -31,12 +53,14 @@ impl Walked {
     }
 }
 
-/// Reads the workspace and sends every blob that base does not hold to `import`.
+/// Reads the workspace and sends every blob that base does not hold to `import`. Files at `excluded` paths are not read at all, unless
+/// base has them.
 pub(crate) fn walk(
     workspace: Contents<'_>,
     vault: &Vault,
     base: ObjectId,
     limits: TreeLimits,
+    excluded: &BTreeSet<Vec<u8>>,
     import: &mut Import,
 ) -> Result<Walked, TreeError> {
     let (root, entries, layers) = open(workspace, vault, base)?;
@@ -66,6 +90,8 @@ pub(crate) fn walk(
         layers,
         report,
         changed: Vec::new(),
+        excluded,
+        beside: Beside::default(),
     };
     walker.run()?;
     walker.finish()
@@ -145,6 +171,8 @@ struct Walker<'a> {
     layers: Option<LayerReader>,
     report: TreeReport,
     changed: Vec<Change>,
+    excluded: &'a BTreeSet<Vec<u8>>,
+    beside: Beside,
 }
 
 impl Walker<'_> {
@@ -284,6 +312,9 @@ impl Walker<'_> {
             empty &= !is_there;
         }
         empty &= !(merged && self.base.shows_below(&directory));
+        if empty && !at_root {
+            self.beside.empty.push(directory.clone());
+        }
         if !ignored && !at_root {
             if submodule && !empty {
                 self.report.submodules_with_content.push(&directory);
@@ -334,6 +365,10 @@ impl Walker<'_> {
             frame.ignored_by_base || self.base_rules.ignores(&path, is_directory)
         };
         let known = self.base.get(&stored);
+        if !is_directory && known.is_none() && self.excluded.contains(&path) {
+            self.beside.excluded.push(&path);
+            return Ok(true);
+        }
         let kept = !ignored || known.is_some() || (is_directory && self.base.has_below(&stored));
         if kept && found.kind != EntryKind::Special {
             if escaped != name {
@@ -358,6 +393,12 @@ impl Walker<'_> {
             if !ignored_by_base {
                 self.report.newly_ignored.push(&path);
             }
+            self.beside.ignored.push(IgnoredEntry {
+                path,
+                stored,
+                kind: found.kind,
+                size: found.size,
+            });
             return Ok(true);
         }
         match found.kind {
@@ -548,6 +589,7 @@ impl Walker<'_> {
             report: self.report,
             changed: self.changed,
             base: self.base,
+            beside: self.beside,
         })
     }
 

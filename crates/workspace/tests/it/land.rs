@@ -163,7 +163,7 @@ fn a_branch_that_moved_is_merged_or_refused() {
         ..fast
     };
     let (plan, landed) = try_land(&scene, &merge).unwrap();
-    assert_eq!((plan.kind(), plan.old()), (PlanKind::Merge, Some(tip)));
+    assert_eq!((plan.kind(), plan.before()), (PlanKind::Merge, Some(tip)));
     assert_eq!(fs::read(top.join("dir/other")).unwrap(), b"moved\n");
     assert_eq!(fs::read(top.join("file")).unwrap(), b"after\n");
     assert_eq!(git_text(top, ["status", "--porcelain"]), "");

@@ -1,5 +1,6 @@
 //! Real git, real files: what the crate promises about checkouts, vaults, clones and trees.
 
+mod beside;
 mod canary;
 mod checkout;
 mod clone;
