@@ -114,7 +114,10 @@ fn exit(record: &ExitRecord, budget_ms: u64) -> Exit {
             not_found: *errno == nix::errno::Errno::ENOENT as i32,
         },
         Cause::ContainmentMissing { reasons, .. } => Exit::NotStarted {
-            error: format!("the containment required cannot be had: {}", reasons.join("; ")),
+            error: format!(
+                "the containment required cannot be had: {}",
+                reasons.join("; ")
+            ),
             not_found: false,
         },
         // `Lost` is a process that vanished with its namespace; `turn` has answered `CaptureFailed` before it comes here.

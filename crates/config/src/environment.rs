@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use dogwatch_core::contract::Containment;
 use dogwatch_core::limits::{LIMITS, ModelClass};
 use dogwatch_core::strict::{Problem, ProblemCode, Problems, nearest};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::file::{ConfigFile, RunFile, check_name};
+use crate::file::{ConfigFile, check_name};
 
 /// What the variables start with.
 pub const ENVIRONMENT_PREFIX: &str = "DOGWATCH_";
@@ -41,6 +42,7 @@ pub const RESERVED_VARIABLES: &[&str] = &[
 const AGENT: &str = "DOGWATCH_AGENT";
 const MODEL_CLASS: &str = "DOGWATCH_MODEL_CLASS";
 const KEEP_WORKSPACE: &str = "DOGWATCH_RUN_KEEP_WORKSPACE";
+const CONTAINMENT: &str = "DOGWATCH_RUN_CONTAINMENT";
 const LIMITS_PREFIX: &str = "DOGWATCH_LIMITS_";
 
 /// A variable that looks like dogwatch's and means nothing. Only a warning, because another version may know it.
@@ -127,9 +129,17 @@ fn set(file: &mut ConfigFile, variable: &str, value: &str, problems: &mut Proble
                 let message = format!("`{variable}` is {value:?}, neither true nor false");
                 problems.push(Problem::new(ProblemCode::InvalidValue, variable, message));
             }
-            file.run = Some(RunFile {
-                keep_workspace: keep,
-            });
+            file.run.get_or_insert_default().keep_workspace = keep;
+        }
+        CONTAINMENT => {
+            let level = serde_json::from_value::<Containment>(Value::from(value)).ok();
+            if level.is_none() {
+                let message =
+                    format!("`{variable}` is {value:?}, which is no level of containment");
+                let problem = Problem::new(ProblemCode::InvalidValue, variable, message);
+                problems.push(problem.hint("write full, reduced or none"));
+            }
+            file.run.get_or_insert_default().containment = level;
         }
         _ => {
             let Some(limit) = variable.strip_prefix(LIMITS_PREFIX) else {

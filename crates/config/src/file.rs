@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-use dogwatch_core::contract::{AcceptanceDraft, is_name, key_problems, read_acceptance};
+use dogwatch_core::contract::{
+    AcceptanceDraft, Containment, is_name, key_problems, read_acceptance,
+};
 use dogwatch_core::limits::{LimitsDraft, ModelClass};
 use dogwatch_core::schemars::{self, JsonSchema, Schema};
 use dogwatch_core::strict::{
@@ -58,6 +60,9 @@ pub struct AgentConfig {
 pub(crate) struct RunFile {
     /// Whether the workspace of a run is left in place when it is done; false if not given.
     pub(crate) keep_workspace: Option<bool>,
+    /// The containment a run needs, where its contract says nothing of it; reduced if not given. A project may ask for more than the
+    /// user does, not for less.
+    pub(crate) containment: Option<Containment>,
 }
 
 /// A configuration file.
@@ -135,6 +140,7 @@ impl ConfigFile {
                 .map(|limits| LimitsDraft::read(&limits, problems)),
             run: fields.object("run", problems).map(|run| RunFile {
                 keep_workspace: run.optional("keep_workspace", problems),
+                containment: run.optional("containment", problems),
             }),
         }
     }

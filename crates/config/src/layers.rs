@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dogwatch_core::canonical::Sha256Digest;
-use dogwatch_core::contract::{AcceptanceDraft, ContractContext};
+use dogwatch_core::contract::{AcceptanceDraft, Containment, ContractContext};
 use dogwatch_core::limits::{LIMITS, LimitLayer, LimitsDraft, ModelClass, ResolvedLimits, resolve};
 use dogwatch_core::schemars::JsonSchema;
 use dogwatch_core::strict::{Document, Problem, ProblemCode, Problems, join, nearest};
@@ -36,6 +36,8 @@ pub struct FlagValues {
     pub limits: LimitsDraft,
     /// Whether workspaces are left in place.
     pub keep_workspace: Option<bool>,
+    /// How far runs are kept apart from the machine.
+    pub containment: Option<Containment>,
 }
 
 /// Everything configuration is made of.
@@ -58,6 +60,8 @@ pub struct Layers {
 pub struct RunConfig {
     /// Whether the workspace of a run is left in place when it is done.
     pub keep_workspace: bool,
+    /// The containment a run needs, where its contract says nothing of it.
+    pub containment: Containment,
 }
 
 /// The configuration that applies.
@@ -139,6 +143,7 @@ impl FlagValues {
             limits: Some(self.limits.clone()),
             run: Some(RunFile {
                 keep_workspace: self.keep_workspace,
+                containment: self.containment,
             }),
             ..ConfigFile::default()
         }
@@ -209,11 +214,30 @@ impl Loading {
             set("acceptance");
             self.merged.acceptance = Some(gates);
         }
-        if let Some(keep) = file.run.and_then(|run| run.keep_workspace) {
-            set("run.keep_workspace");
-            self.merged.run = Some(RunFile {
-                keep_workspace: Some(keep),
-            });
+        let mut loosened = None;
+        if let Some(run) = file.run {
+            let merged = self.merged.run.get_or_insert_default();
+            if let Some(keep) = run.keep_workspace {
+                set("run.keep_workspace");
+                merged.keep_workspace = Some(keep);
+            }
+            if let Some(level) = run.containment {
+                // Whoever can write the repository is not to loosen what holds its agents.
+                if layer == Layer::Project && level < merged.containment.unwrap_or_default() {
+                    let message = format!(
+                        "`run.containment` is {:?}, less than what applies without it",
+                        level.as_str()
+                    );
+                    loosened = Some(
+                        Problem::new(ProblemCode::InvalidValue, "run.containment", message).hint(
+                            "a project may only ask for more; take it out, and say --containment where a run needs less",
+                        ),
+                    );
+                } else {
+                    set("run.containment");
+                    merged.containment = Some(level);
+                }
+            }
         }
         if let Some(limits) = file.limits {
             for limit in LIMITS {
@@ -239,6 +263,9 @@ impl Loading {
                     "the project defines agent {name} anew, so the variables the user configuration passes to it are not passed"
                 ));
             }
+        }
+        if let Some(problem) = loosened {
+            self.refuse("dogwatch.toml", vec![problem]);
         }
     }
 
@@ -272,12 +299,12 @@ impl Loading {
             acceptance: self.merged.acceptance.unwrap_or_default(),
             limit_layers: self.limit_layers,
             limits,
-            run: RunConfig {
-                keep_workspace: self
-                    .merged
-                    .run
-                    .and_then(|run| run.keep_workspace)
-                    .unwrap_or(false),
+            run: {
+                let run = self.merged.run.unwrap_or_default();
+                RunConfig {
+                    keep_workspace: run.keep_workspace.unwrap_or(false),
+                    containment: run.containment.unwrap_or_default(),
+                }
             },
             sources: self.sources,
             warnings: self.warnings,
@@ -312,6 +339,7 @@ impl Config {
             project_acceptance: self.acceptance.clone(),
             model_class: self.model_class,
             keep_workspace: self.run.keep_workspace,
+            containment: self.run.containment,
             limit_layers: self.limit_layers.clone(),
         }
     }
@@ -328,6 +356,10 @@ impl Config {
         values.insert(
             "run.keep_workspace".to_owned(),
             Value::from(self.run.keep_workspace),
+        );
+        values.insert(
+            "run.containment".to_owned(),
+            Value::from(self.run.containment.as_str()),
         );
         values.insert(
             "acceptance".to_owned(),

@@ -144,6 +144,7 @@ fn every_value_says_where_it_comes_from() {
             "limits.turn_budget_ms = 300000  # default",
             "limits.wall_ms = 60000  # user (config.toml:15)",
             r#"model_class = "mid"  # user (config.toml:2)"#,
+            "run.containment = \"reduced\"  # default",
             "run.keep_workspace = true  # flag",
         ]
     );
@@ -558,4 +559,48 @@ proptest! {
         prop_assert_eq!(config.limits.limits.get(limit.name), Some(expected));
         prop_assert_eq!(config.limits.origins[limit.name], LimitOrigin::Environment);
     }
+}
+
+#[test]
+fn a_project_asks_for_more_containment_and_never_for_less() {
+    use dogwatch_core::contract::Containment;
+    let with = |user: &str, project: &str, flag| {
+        let source = |path: &str, text: &str| {
+            (!text.is_empty()).then(|| Source {
+                path: path.to_owned(),
+                text: format!("[run]\ncontainment = \"{text}\"\n"),
+            })
+        };
+        Layers {
+            user: source("config.toml", user),
+            project: source("dogwatch.toml", project),
+            flags: FlagValues {
+                containment: flag,
+                ..FlagValues::default()
+            },
+            ..Layers::default()
+        }
+        .load()
+        .map(|config| config.run.containment)
+    };
+    let (none, reduced, full) = (Containment::None, Containment::Reduced, Containment::Full);
+    for (user, project, flag, wanted) in [
+        ("", "", None, reduced),
+        ("none", "", None, none),
+        ("none", "reduced", None, reduced),
+        ("", "full", None, full),
+        ("full", "", Some(none), none),
+        ("", "full", Some(none), none),
+    ] {
+        assert_eq!(
+            with(user, project, flag).unwrap(),
+            wanted,
+            "{user} {project}"
+        );
+    }
+    for (user, project) in [("", "none"), ("full", "reduced"), ("full", "none")] {
+        let error = with(user, project, None).unwrap_err().to_string();
+        assert!(error.contains("less than what applies"), "{error}");
+    }
+    assert!(with("fulll", "", None).is_err());
 }

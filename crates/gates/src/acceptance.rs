@@ -210,7 +210,10 @@ fn judge(cause: &Cause, timeout_ms: u64) -> (GateResult, &'static str, String, O
         Cause::ContainmentMissing { reasons, .. } => (
             GateResult::Error,
             "gate_not_runnable",
-            format!("the containment required cannot be had: {}", reasons.join("; ")),
+            format!(
+                "the containment required cannot be had: {}",
+                reasons.join("; ")
+            ),
             None,
         ),
         Cause::CaptureFailed { message } => (

@@ -282,5 +282,6 @@ fn spec(workload: &Workload, count: usize, directory: &Path) -> ShimSpec {
         rung: WantedRung::Auto,
         deadline_boottime_ns: None,
         view: None,
+        max_processes: DEFAULT_MAX_PROCESSES,
     }
 }

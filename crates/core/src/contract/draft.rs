@@ -38,10 +38,10 @@ pub const MAX_TASK_BYTES: usize = 256 * 1024;
 #[serde(rename_all = "snake_case")]
 pub enum Containment {
     /// Not at all: its own process tree and a private clone, nothing more.
-    #[default]
     None,
     /// A view of the machine of its own, in which only its workspace, its home and its temporary directories can be written; but as root
     /// without capabilities, or without one of the second layers.
+    #[default]
     Reduced,
     /// The same as an ordinary user in namespaces of its own, with every layer this build knows.
     Full,
@@ -311,20 +311,13 @@ fn read_containment(fields: &Fields<'_>, problems: &mut Problems) -> Option<Cont
     let path = fields.path_of("containment");
     match level.as_str() {
         "none" => Some(Containment::None),
-        "full" | "reduced" => {
-            let message = format!(
-                "`{path}` = {level:?} is not enforced yet, so a contract may not rely on it"
-            );
-            problems.push(
-                Problem::new(ProblemCode::NotEnforced, path, message)
-                    .hint("only \"none\" can be had until containment arrives"),
-            );
-            None
-        }
+        "reduced" => Some(Containment::Reduced),
+        "full" => Some(Containment::Full),
         _ => {
             let message = format!("`{path}` is {level:?}, which is no level of containment");
             problems.push(
-                Problem::new(ProblemCode::InvalidValue, path, message).hint("write \"none\""),
+                Problem::new(ProblemCode::InvalidValue, path, message)
+                    .hint("write \"full\", \"reduced\" or \"none\""),
             );
             None
         }

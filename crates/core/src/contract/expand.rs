@@ -1,7 +1,7 @@
 //! From what a person wrote to what is stored: every default in.
 
 use super::acceptance::{AcceptanceDraft, check_all};
-use super::draft::{ContractDraft, ContractError};
+use super::draft::{Containment, ContractDraft, ContractError};
 use super::stored::{Contract, DEFAULT_APPROVAL_MS, Retry, Review};
 use super::timeout::Timeout;
 use super::validate::{self, is_object_id};
@@ -21,6 +21,8 @@ pub struct ContractContext {
     pub model_class: ModelClass,
     /// Whether workspaces are left in place where a contract says nothing of it.
     pub keep_workspace: bool,
+    /// The containment where a contract says nothing of it.
+    pub containment: Containment,
     /// The limits of every layer but the contract's own.
     pub limit_layers: Vec<LimitLayer>,
 }
@@ -87,7 +89,7 @@ impl ContractDraft {
                 .collect(),
             allow_empty: self.allow_empty.unwrap_or(false),
             keep_workspace: self.keep_workspace.unwrap_or(context.keep_workspace),
-            containment: self.containment.unwrap_or_default(),
+            containment: self.containment.unwrap_or(context.containment),
             limits: limits.limits.clone(),
             retry: Retry {
                 max_attempts: self

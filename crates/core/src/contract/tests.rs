@@ -43,7 +43,7 @@ fn a_task_is_all_a_contract_needs() {
         concat!(
             r#"{"acceptance":[],"agent":"coder","allow_empty":false,"allowed_paths":["**"],"#,
             r#""base_commit":"0123456789abcdef0123456789abcdef01234567","base_ref":"HEAD","#,
-            r#""containment":"none","forbidden_paths":[],"keep_workspace":false,"limits":{"gate_timeout_ms":600000,"#,
+            r#""containment":"reduced","forbidden_paths":[],"keep_workspace":false,"limits":{"gate_timeout_ms":600000,"#,
             r#""initial_backoff_ms":1000,"kill_grace_ms":2000,"max_retry_backoff_ms":60000,"#,
             r#""max_stall_restarts":2,"max_turns":6,"output_bytes":16777216,"response_bytes":1048576,"#,
             r#""stall_window_ms":120000,"turn_budget_ms":300000,"wall_ms":7200000},"#,
@@ -53,7 +53,7 @@ fn a_task_is_all_a_contract_needs() {
     // The hash of released bytes never changes.
     assert_eq!(
         stored.hash.to_string(),
-        "81881e6369096a2439d1ef3904aa3993c10d23dd8a7c081c17b53e5d4c21f3d1"
+        "3d483b9c4f5da04fb6a120d4f6935f8d8840f4b6a7615a4b35b59f9a630d07ec"
     );
     assert_eq!(
         StoredContract::parse(&stored.bytes, stored.hash).unwrap(),
@@ -139,7 +139,7 @@ allowed_paths = []
 forbidden_paths = ["ok", "!no"]
 max_turns = 3
 allow_empty = "yes"
-containment = "full"
+containment = "fully"
 review = true
 [[acceptance]]
 name = "unit tests"
@@ -168,7 +168,7 @@ shel = "none"
             "invalid_value 6:26: `forbidden_paths[1]` starts with `!`: rules are never negated; use forbidden_paths to exclude",
             "unknown_key 7:1: `max_turns` is not a key of a contract; did you mean `limits.max_turns`?",
             "invalid_value 8:1: `allow_empty` has an invalid value: invalid type: string \"yes\", expected a boolean",
-            "not_enforced 9:1: `containment` = \"full\" is not enforced yet, so a contract may not rely on it; only \"none\" can be had until containment arrives",
+            "invalid_value 9:1: `containment` is \"fully\", which is no level of containment; write \"full\", \"reduced\" or \"none\"",
             "invalid_value 10:1: `review` has to be a table of keys and values",
             "invalid_value 12:1: `acceptance[0].name` is \"unit tests\", which is not a name; use 1 to 64 letters, digits, dots, dashes and underscores",
             "invalid_value 13:1: `acceptance[0].run` is blank, so it would run nothing",
@@ -537,7 +537,11 @@ prop_compose! {
         forbidden_paths in proptest::option::of(proptest::collection::vec("[a-z]{1,6}", 0..3)),
         acceptance in proptest::option::of(gates()),
         allow_empty in proptest::option::of(any::<bool>()),
-        containment in proptest::option::of(Just(Containment::None)),
+        containment in proptest::option::of(prop_oneof![
+            Just(Containment::None),
+            Just(Containment::Reduced),
+            Just(Containment::Full),
+        ]),
         max_turns in proptest::option::of(1_u64..1 << 53),
         turn_budget_ms in proptest::option::of(1_u64..1_000_000),
         max_attempts in proptest::option::of(1_u32..=3),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use dogwatch_api::Submit;
 use dogwatch_config::{Config, FlagValues};
-use dogwatch_core::contract::{Contract, ContractDraft, ContractError, Expanded};
+use dogwatch_core::contract::{Containment, Contract, ContractDraft, ContractError, Expanded};
 use dogwatch_core::ids::{JobId, ProjectId};
 use dogwatch_core::job::JobStatus;
 use dogwatch_core::{Clock, Entropy, Timestamp};
@@ -60,6 +60,9 @@ pub(crate) struct RunArgs {
     /// Run nothing before a person approves it.
     #[arg(long)]
     approve: bool,
+    /// How far the run has to be kept apart from this machine: full, reduced or none.
+    #[arg(long, value_name = "LEVEL", value_parser = containment)]
+    containment: Option<Containment>,
     /// Greater is sooner.
     #[arg(
         long,
@@ -88,6 +91,7 @@ impl RunArgs {
             agent: Some(agent.to_owned()),
             base: None,
             keep_workspace,
+            containment: None,
             detach: false,
             approve: false,
             priority: 0,
@@ -101,6 +105,7 @@ impl RunArgs {
         FlagValues {
             agent: self.agent.clone(),
             keep_workspace: self.keep_workspace.then_some(true),
+            containment: self.containment,
             ..FlagValues::default()
         }
     }
@@ -174,6 +179,9 @@ fn examine(context: &Context, args: &RunArgs) -> Result<Sound, CliError> {
     if args.keep_workspace {
         draft.keep_workspace = Some(true);
     }
+    if let Some(level) = args.containment {
+        draft.containment = Some(level);
+    }
     let expanded = expand(&draft, &config, base)?;
     notes.extend(expanded.limits.notes.iter().map(ToString::to_string));
     let contract = expanded.contract;
@@ -187,6 +195,13 @@ fn examine(context: &Context, args: &RunArgs) -> Result<Sound, CliError> {
         contract,
         notes,
     })
+}
+
+fn containment(text: &str) -> Result<Containment, String> {
+    [Containment::Full, Containment::Reduced, Containment::None]
+        .into_iter()
+        .find(|level| level.as_str() == text)
+        .ok_or_else(|| "write full, reduced or none".to_owned())
 }
 
 /// The agent of a task that names none, where there is no choice.
