@@ -35,6 +35,8 @@ fn git(directory: &Path, arguments: &[&str]) {
     let done = Command::new("git")
         .current_dir(directory)
         .args(["-c", "user.name=A", "-c", "user.email=a@example.com"])
+        // A collection in the background would be measured too.
+        .args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"])
         .args(arguments)
         .status()
         .unwrap();

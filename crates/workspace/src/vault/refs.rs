@@ -74,11 +74,11 @@ impl Vault {
         let path = self.path().join("dogwatch.lock");
         let touched = fs::File::options()
             .create(true)
-            .truncate(true)
+            // Truncating would make closing the file wait for the disk.
+            .truncate(false)
             .write(true)
             .open(&path)
             .and_then(|file| {
-                // Truncation of an empty file need not change its times.
                 io::Write::write_all(&mut &file, b"\n")?;
                 file.metadata()
             });
