@@ -184,6 +184,13 @@ impl Case {
         ExitRecord::read(self.spec.exit_path.as_path()).unwrap()
     }
 
+    /// Takes away what the last command left, so that another one can run here.
+    pub(crate) fn forget(&self) {
+        for path in [&self.spec.exit_path, &self.spec.frames_path] {
+            fs::remove_file(path.as_path()).unwrap();
+        }
+    }
+
     pub(crate) fn records(&self) -> Vec<Record> {
         let bytes = fs::read(self.spec.frames_path.as_path()).unwrap();
         let decoded = decode_all(&bytes).unwrap();

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use dogwatch_supervisor::Cause;
+use dogwatch_supervisor::{Cause, WantedRung};
 
 use crate::case::{marked, marked_seconds, variable};
 use crate::view::{Contained, Who, whoever};
@@ -105,7 +105,10 @@ const ATTACKS: &[(&str, &str)] = &[
         "write git's credentials",
         "echo x > ~/.config/git/credentials",
     ),
-    ("create .config/gh", "echo x > ~/.config/gh/hosts.yml"),
+    (
+        "create .config/gh",
+        "mkdir -p ~/.config/gh; echo x > ~/.config/gh/hosts.yml",
+    ),
     ("move .config away", "mv ~/.config ~/c2"),
     ("move .config/git away", "mv ~/.config/git ~/g2"),
     (
@@ -114,7 +117,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ),
     (
         "create our own configuration",
-        "echo x > ~/.config/dogwatch/config.toml",
+        "mkdir -p ~/.config/dogwatch; echo x > ~/.config/dogwatch/config.toml",
     ),
     // Services of the machine.
     ("make a docker socket", "echo > /run/docker.sock"),
@@ -279,14 +282,44 @@ fn script(attacks: &[(&str, &str)]) -> String {
     script
 }
 
+/// Those that harm nothing outside the test's directory where nothing holds them. They get through there: the table means something.
+const HARMLESS: &[&str] = &[
+    "change the checkout",
+    "plant a hook",
+    "reopen a file for writing",
+    "read a key",
+    "write among the data",
+    "connect to a socket among the data",
+    "follow a symlink to a key",
+    "take a file of the checkout by a hard link",
+    "read an ssh key",
+    "add an ssh key",
+    "exchange .ssh",
+    "create .aws",
+    "read .netrc",
+    "move something over .netrc",
+    "write .git-credentials",
+    "create .config/gh",
+    "move .config away",
+    "abstract sockets",
+    "see a host process",
+    "kill a host process",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_gets_out() {
     for who in whoever().await {
-        try_everything(who).await;
+        try_everything(who, true).await;
     }
 }
 
-async fn try_everything(who: Who) {
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_view_the_same_attacks_get_through() {
+    try_everything(Who::Same, false).await;
+}
+
+async fn try_everything(who: Who, in_view: bool) {
+    use std::os::linux::net::SocketAddrExt as _;
     let program = env!("CARGO_BIN_EXE_dogwatch-shim-for-tests");
     let mark = marked_seconds();
     let root = nix::unistd::geteuid().is_root();
@@ -294,11 +327,14 @@ async fn try_everything(who: Who) {
     if who != Who::Same || !root {
         attacks.extend(FOR_ORDINARY_USERS);
     }
+    if !in_view {
+        attacks.retain(|(name, _)| HARMLESS.contains(name));
+        assert_eq!(attacks.len(), HARMLESS.len());
+    }
     let mut contained = Contained::sh(who, &script(&attacks));
     let host = contained.at("host");
     let socket = UnixListener::bind(host.join("data/host.sock")).unwrap();
-    let name = format!("dogwatch-{}-{who:?}", std::process::id());
-    use std::os::linux::net::SocketAddrExt as _;
+    let name = format!("dogwatch-{}-{who:?}-{in_view}", std::process::id());
     let address = std::os::unix::net::SocketAddr::from_abstract_name(&name).unwrap();
     let abstract_socket = UnixListener::bind_addr(&address).unwrap();
     let suid = host.join("checkout/suid");
@@ -325,6 +361,10 @@ async fn try_everything(who: Who) {
         contained.case.spec.env.push(variable(name, &value));
     }
     contained.view().readable.push(program.into());
+    if !in_view {
+        contained.case.spec.view = None;
+        contained.case.spec.rung = WantedRung::Subreaper;
+    }
     let real_home = contained.at("home/real");
     let lower = contained.at("ws/lower");
     let before = [state(&host), state(&real_home), state(&lower)];
@@ -335,6 +375,13 @@ async fn try_everything(who: Who) {
         Cause::Exited { code: 0 },
         "{who:?} {out} {err}"
     );
+    if !in_view {
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        assert_eq!(out.matches("THROUGH").count(), attacks.len(), "{out}");
+        assert_ne!(before, after);
+        return;
+    }
     let through: Vec<&str> = out
         .lines()
         .filter_map(|line| line.strip_prefix("THROUGH "))

@@ -5,6 +5,7 @@ mod control;
 mod ending;
 mod floods;
 mod hostile;
+mod ladder;
 mod launching;
 mod output;
 mod redaction;

@@ -36,8 +36,13 @@ impl BuildError {
         }
     }
 
-    pub(super) fn is_absence(&self) -> bool {
-        self.source.kind() == io::ErrorKind::NotFound
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        matches!(
+            self.source.kind(),
+            io::ErrorKind::NotFound
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::PermissionDenied
+        )
     }
 }
 

@@ -108,8 +108,8 @@ pub(super) fn resolve(spec: &ShimSpec, view: &View, uid: u32) -> Result<Vec<Plac
                 };
                 places.push(Place::new(target, shown));
             }
-            // What is not there needs no showing.
-            Err(error) if error.is_absence() => {}
+            // What is not there needs no showing, and what this user may not reach cannot be shown.
+            Err(error) if error.is_out_of_reach() => {}
             Err(error) => return Err(error),
         }
     }
