@@ -169,10 +169,16 @@ pub(crate) fn attack(name: &str, argument: Option<String>) -> ExitCode {
         }
     };
     if result < 0 {
-        eprintln!("{name}: {}", Errno::last());
+        say(&format!("{name}: {}", Errno::last()));
         return ExitCode::from(1);
     }
     ExitCode::SUCCESS
+}
+
+/// Says why, for whoever reads a failed test.
+#[expect(clippy::print_stderr, reason = "a program of the tests")]
+fn say(what: &str) {
+    eprintln!("{what}");
 }
 
 static ZERO_GROUP: libc::gid_t = 0;

@@ -274,3 +274,9 @@ pub(crate) fn escape(mark: &str) -> String {
 pub(crate) fn bytes_of(path: &Path) -> Vec<u8> {
     path.as_os_str().as_bytes().to_vec()
 }
+
+/// What a measurement came to, or why a part of a test was left out: for whoever reads the output.
+#[expect(clippy::print_stderr, reason = "the test runner shows it")]
+pub(crate) fn say(what: &str) {
+    eprintln!("{what}");
+}

@@ -10,7 +10,7 @@ use dogwatch_supervisor::containment::{
 };
 use dogwatch_supervisor::{Cause, ExitRecord, Rung};
 
-use crate::case::{Case, Setting, settings};
+use crate::case::{Case, Setting, say, settings};
 
 const NOBODY: u32 = 65534;
 
@@ -49,7 +49,6 @@ pub(crate) async fn whoever() -> Vec<Who> {
 
 /// A command in a view: a host directory of its own, a home and a workspace as overlays.
 pub(crate) struct Contained {
-    pub(crate) who: Who,
     pub(crate) case: Case,
 }
 
@@ -137,7 +136,7 @@ impl Contained {
             .env
             .push(crate::case::variable("ROOT", case.path().to_str().unwrap()));
         case.spec.view = Some(view);
-        Self { who, case }
+        Self { case }
     }
 
     pub(crate) fn view(&mut self) -> &mut View {
@@ -247,7 +246,7 @@ async fn a_level_that_cannot_be_had_keeps_the_command_from_starting() {
 async fn a_view_that_cannot_be_made_is_said_and_nothing_runs() {
     for who in whoever().await {
         // The directory for the kernel's work is not there.
-        let mut contained = Contained::sh(who, "echo ran > $ROOT/host/data/out/ran");
+        let contained = Contained::sh(who, "echo ran > $ROOT/host/data/out/ran");
         fs::remove_dir(contained.at("ws/work")).unwrap();
         let record = contained.case.run().await;
         let Cause::ContainmentMissing {
@@ -396,7 +395,7 @@ async fn tools_in_a_home_directory_work() {
         if proxies {
             wanted.push(("cargo", "cargo --version && cargo init -q --vcs none p && cd p && cargo build -q --offline && ./target/debug/p"));
         } else {
-            eprintln!("SKIPPED: no cargo in the home directory");
+            say("SKIPPED: no cargo in the home directory");
         }
         for (name, script) in [
             (
@@ -410,7 +409,7 @@ async fn tools_in_a_home_directory_work() {
         ] {
             match by_path(name) {
                 Some(_) => wanted.push((name, script)),
-                None => eprintln!("SKIPPED: no {name}"),
+                None => say(&format!("SKIPPED: no {name}")),
             }
         }
         let path: Vec<String> = wanted
@@ -439,7 +438,9 @@ async fn tools_in_a_home_directory_work() {
                 && name != "git"
                 && name != "node"
             {
-                eprintln!("SKIPPED: {name} as an ordinary user below a closed home directory");
+                say(&format!(
+                    "SKIPPED: {name} as an ordinary user below a closed home directory"
+                ));
                 continue;
             }
             let (record, out, err) = contained.run().await;
