@@ -86,6 +86,7 @@ impl Contained {
             ("host/checkout/file", "checkout"),
             ("host/data/keys/secret", "secret"),
             ("host/readable/file", "readable"),
+            ("host/data/one", "one"),
             ("home/real/.ssh/id", "key"),
             ("home/real/.netrc", "login"),
             ("home/real/.profile", "profile"),
@@ -93,7 +94,8 @@ impl Contained {
         ] {
             fs::write(at(name), text).unwrap();
         }
-        let mut view = View::new(Containment::Reduced, &[&at("host/data/out")]);
+        let writable = [at("host/data/out"), at("host/data/one")];
+        let mut view = View::new(Containment::Reduced, &[&writable[0], &writable[1]]);
         view.overlays = vec![
             Overlay {
                 target: at("host/data/ws").into(),
@@ -173,6 +175,7 @@ async fn a_command_works_in_its_workspace_and_its_home() {
             who,
             "set -e; id -u; pwd; cat src/main.rs; echo; echo more > src/more.rs; rm src/main.rs; \
              echo x > $HOME/new; mkdir $HOME/.cache/deep; echo y > $ROOT/host/data/out/file; \
+             echo z > $ROOT/host/data/one; \
              echo t > /tmp/t; echo t > /var/tmp/t; echo t > /dev/shm/t; echo t > /run/user/$(id -u)/t; \
              echo n > /dev/null; grep -c . /proc/self/status > /dev/null; ls -a ~/.ssh | wc -l",
         );
@@ -208,6 +211,7 @@ async fn a_command_works_in_its_workspace_and_its_home() {
             fs::read(contained.at("host/data/out/file")).unwrap(),
             b"y\n"
         );
+        assert_eq!(fs::read(contained.at("host/data/one")).unwrap(), b"z\n");
         assert!(!contained.at("home/real/new").exists());
     }
 }

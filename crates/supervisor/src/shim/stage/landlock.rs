@@ -3,9 +3,12 @@
 use std::os::fd::OwnedFd;
 
 use landlock::{
-    ABI, AccessFs, BitFlags, CompatLevel, Compatible as _, PathBeneath, Ruleset, RulesetAttr as _,
-    RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible as _, PathBeneath, Ruleset,
+    RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
+
+use nix::libc;
+use nix::sys::stat::fstat;
 
 use crate::containment::Layers;
 use crate::os::mounts;
@@ -38,8 +41,15 @@ fn restrict_writes(writable: Vec<OwnedFd>) -> Result<RulesetStatus, RulesetError
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(writes)?
         .create()?;
-    for directory in writable {
-        ruleset = ruleset.add_rule(PathBeneath::new(directory, writes))?;
+    for fd in writable {
+        // A right that only directories have would make the whole rule count as not fully in force.
+        let directory = fstat(&fd).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFDIR);
+        let rights = if directory {
+            writes
+        } else {
+            writes & AccessFs::from_file(ABI::V3)
+        };
+        ruleset = ruleset.add_rule(PathBeneath::new(fd, rights))?;
     }
     Ok(ruleset.restrict_self()?.ruleset)
 }
