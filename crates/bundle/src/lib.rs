@@ -21,6 +21,7 @@ mod layout;
 mod manifest;
 mod reader;
 mod seal;
+mod verdict;
 mod verify;
 mod walk;
 
@@ -41,4 +42,5 @@ pub use manifest::{
 };
 pub use reader::{BundleReader, BundleState, ReadError};
 pub use seal::{SealError, Sealed, seal};
+pub use verdict::{LandedAt, Verdict, VerdictError, VerdictKind, VerdictPredicate, write_verdict};
 pub use verify::{Finding, Verification, codes, verify};

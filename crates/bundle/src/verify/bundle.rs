@@ -11,6 +11,7 @@ use crate::digest::read_capped;
 use crate::keys::TrustedKey;
 use crate::layout::{ATTESTATION, MANIFEST};
 use crate::manifest::{MAX_MANIFEST_BYTES, Manifest, ManifestError};
+use crate::verdict::Verdict;
 use crate::walk::{BundleDir, Found};
 
 /// What a check says about a bundle.
@@ -30,6 +31,8 @@ pub struct Verification {
     pub manifest_digest: Option<Sha256Digest>,
     /// The id of the trusted key that signed first, if the signatures are good.
     pub keyid: Option<String>,
+    /// The verdicts that are about this manifest and signed by trusted keys, oldest first. What is wrong with others is a finding.
+    pub verdicts: Vec<Verdict>,
 }
 
 /// Checks the sealed bundle at `dir` against the keys the reader trusts. Keys inside the bundle mean nothing.
@@ -43,6 +46,7 @@ pub fn verify(dir: &Path, keys: &[TrustedKey]) -> Verification {
         manifest: None,
         manifest_digest: None,
         keyid: None,
+        verdicts: Vec::new(),
     };
     match BundleDir::open(dir) {
         Ok(bundle) => check(&bundle, keys, &mut verification, &mut findings),
@@ -102,7 +106,7 @@ fn check(
         verification.run_id = Some(manifest.run_id);
         files::check(bundle, manifest, findings);
     }
-    verdicts::check(bundle, keys, digest, findings);
+    verification.verdicts = verdicts::check(bundle, keys, digest, findings);
     verification.manifest = manifest;
 }
 

@@ -3,32 +3,32 @@
 use std::convert::Infallible;
 use std::fs::File;
 
-use serde_json::Value;
-
-use dogwatch_core::{Sha256Digest, canonical};
+use dogwatch_core::Sha256Digest;
 
 use super::files::report_other;
 use super::finding::{Findings, codes};
 use super::signature::MAX_ATTESTATION_BYTES;
-use crate::attestation::{STATEMENT_TYPE, Statement, Subject, VERDICT_TYPE_PREFIX};
 use crate::digest::read_capped;
 use crate::dsse::open_envelope;
 use crate::keys::TrustedKey;
-use crate::layout::VERDICT_SUFFIX;
+use crate::layout::{VERDICT_SUFFIX, VERDICTS};
+use crate::verdict::{Verdict, file_name};
 use crate::walk::{BundleDir, Found};
 
-/// Checks that every verdict is about this manifest and signed by trusted keys.
+/// Checks that every verdict is about this manifest and signed by trusted keys. Returns those that are, by time.
 pub(super) fn check(
     bundle: &BundleDir,
     keys: &[TrustedKey],
     manifest: Sha256Digest,
     findings: &mut Findings,
-) {
+) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
     let walked: Result<(), Infallible> = bundle.walk_verdicts(&mut |path, found| {
         match found {
             Found::File(file) if path.ends_with(VERDICT_SUFFIX) => {
-                if let Err((code, detail)) = check_verdict(&file, keys, manifest) {
-                    findings.add(code, path, detail);
+                match check_verdict(&file, path, keys, manifest) {
+                    Ok(verdict) => verdicts.push((path.to_owned(), verdict)),
+                    Err((code, detail)) => findings.add(code, path, detail),
                 }
             }
             Found::File(_) => findings.add(codes::UNLISTED_FILE, path, "it is not a verdict"),
@@ -40,30 +40,27 @@ pub(super) fn check(
         Ok(()) => {}
         Err(never) => match never {},
     }
+    verdicts.sort_by(|(left_path, left), (right_path, right)| {
+        (left.predicate.at, left_path).cmp(&(right.predicate.at, right_path))
+    });
+    verdicts.into_iter().map(|(_, verdict)| verdict).collect()
 }
 
 fn check_verdict(
     file: &File,
+    path: &str,
     keys: &[TrustedKey],
     manifest: Sha256Digest,
-) -> Result<(), (&'static str, String)> {
+) -> Result<Verdict, (&'static str, String)> {
     let bytes = read_capped(file, MAX_ATTESTATION_BYTES)
         .map_err(|error| (codes::UNREADABLE, error.to_string()))?
         .ok_or_else(|| (codes::TOO_LARGE, "it is too large for a verdict".to_owned()))?;
     let opened = open_envelope(&bytes, keys).map_err(|error| (error.code(), error.to_string()))?;
     let bad = |detail: String| (codes::BAD_VERDICT, detail);
-    let statement: Statement<Value> =
-        serde_json::from_slice(&opened.payload).map_err(|error| bad(error.to_string()))?;
-    if canonical::to_bytes(&statement).ok().as_deref() != Some(&opened.payload) {
-        return Err(bad("the statement is not in its canonical form".to_owned()));
+    let verdict = Verdict::from_payload(&opened.payload, manifest).map_err(bad)?;
+    let name = file_name(verdict.predicate.kind, &bytes);
+    if path != format!("{VERDICTS}/{name}") {
+        return Err(bad(format!("its name should be {name}")));
     }
-    if statement.statement_type != STATEMENT_TYPE
-        || !statement.predicate_type.starts_with(VERDICT_TYPE_PREFIX)
-    {
-        return Err(bad("the statement is not a verdict".to_owned()));
-    }
-    if statement.subject != [Subject::manifest(manifest)] {
-        return Err(bad("the verdict is about another manifest".to_owned()));
-    }
-    Ok(())
+    Ok(verdict)
 }

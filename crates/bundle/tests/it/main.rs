@@ -10,3 +10,4 @@ mod reading;
 mod records;
 mod sealing;
 mod signatures;
+mod verdicts;

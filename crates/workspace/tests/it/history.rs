@@ -193,7 +193,7 @@ fn limits_are_limits() {
     let (tip, snapshot) = two_commits(&scene);
     let of = |change: fn(&mut HistoryLimits)| {
         let history = import_with(&scene, snapshot.tree, &[], |request| {
-            change(&mut request.limits)
+            change(&mut request.limits);
         });
         refused(history.unwrap()).1.code()
     };

@@ -44,8 +44,10 @@ fn try_land(scene: &Scene, request: &PromotionRequest<'_>) -> Result<(Plan, Land
     Ok((plan, landed))
 }
 
-/// Everything a promotion could change.
-fn state(scene: &Scene) -> (BTreeMap<Vec<u8>, (char, Vec<u8>)>, String, String) {
+/// Everything a promotion could change: files, refs, status.
+type State = (BTreeMap<Vec<u8>, (char, Vec<u8>)>, String, String);
+
+fn state(scene: &Scene) -> State {
     let top = scene.repository();
     (
         content_of(top),
