@@ -76,6 +76,9 @@ fn parse(listing: &[u8]) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     for field in listing.split(|byte| *byte == 0) {
         if let Some(path) = field.strip_prefix(b"worktree ") {
             found.push((PathBuf::from(OsString::from_vec(path.to_vec())), None));
+        } else if field == b"bare" {
+            // A repository without files of its own, to which the worktrees belong.
+            found.pop();
         } else if let (Some(branch), Some(last)) =
             (field.strip_prefix(b"branch "), found.last_mut())
         {
@@ -139,7 +142,6 @@ mod tests {
             [
                 (PathBuf::from("/a\nb"), Some(b"refs/heads/main".to_vec())),
                 (PathBuf::from("/c"), None),
-                (PathBuf::from("/d"), None),
             ]
         );
     }

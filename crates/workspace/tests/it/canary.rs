@@ -10,7 +10,7 @@ use dogwatch_workspace::{Checkout, Export, Trash, diff};
 
 use crate::support::{Scene, git_command, write};
 
-const HOOKS: &[&str] = &[
+pub(crate) const HOOKS: &[&str] = &[
     "applypatch-msg",
     "fsmonitor-watchman",
     "post-applypatch",

@@ -22,3 +22,4 @@ mod tree_hostile;
 mod tree_ignore;
 mod tree_matches_git;
 mod vault;
+mod vectors;
