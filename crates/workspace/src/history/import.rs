@@ -20,7 +20,7 @@ use crate::git::{Bounds, Feed};
 use crate::object_id::ObjectId;
 use crate::os;
 use crate::tree::{Mode, parse_ls_tree};
-use crate::vault::{Vault, run_ref};
+use crate::vault::{HISTORY, RESULT, Vault, run_ref};
 
 /// How much of a history is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +145,7 @@ fn import_commits(vault: &Vault, request: &HistoryRequest<'_>) -> Result<(Object
         },
     };
     let commits = check.run(header.tip)?;
-    let name = run_ref(request.run, "history");
+    let name = run_ref(request.run, HISTORY);
     match vault.read_ref(&name).map_err(HistoryError::from)? {
         Some(before) if before == header.tip => return Ok((header.tip, commits)),
         Some(_) => return Err(Stop::Failed(HistoryError::Exists { name })),
@@ -252,7 +252,7 @@ fn one_commit(vault: &Vault, request: &HistoryRequest<'_>) -> Result<ObjectId, H
         message: request.message.to_owned(),
     }
     .write(vault)?;
-    let name = run_ref(request.run, "result");
+    let name = run_ref(request.run, RESULT);
     if vault.keep(&name, commit, &since)? {
         Ok(commit)
     } else {

@@ -11,7 +11,7 @@ use crate::git::GitError;
 use crate::object_id::ObjectId;
 use crate::path_bytes::{PathBytes, PathList};
 use crate::tree::{Beside, CommitText, Contents, Import, TreeError, TreeLimits, TreeReport, walk};
-use crate::vault::{Vault, VaultError, run_ref};
+use crate::vault::{HISTORY, RESULT, Vault, VaultError, run_ref};
 
 /// What to take a snapshot of, and how to call it.
 #[derive(Clone, Debug)]
@@ -210,7 +210,13 @@ impl SnapshotRequest<'_> {
 
 fn snapshot_ref(run: RunId, label: &str) -> Result<String, SnapshotError> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if label.is_empty() || label.len() > 64 || !label.bytes().all(plain) || label.starts_with('-') {
+    let taken = [HISTORY, RESULT].contains(&label);
+    if label.is_empty()
+        || label.len() > 64
+        || !label.bytes().all(plain)
+        || label.starts_with('-')
+        || taken
+    {
         return Err(SnapshotError::Label {
             label: label.to_owned(),
         });

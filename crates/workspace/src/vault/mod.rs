@@ -10,5 +10,6 @@ mod refs;
 mod run_refs;
 
 pub use open::{Vault, VaultError};
+pub use run_refs::SnapshotRef;
 
-pub(crate) use run_refs::run_ref;
+pub(crate) use run_refs::{HISTORY, RESULT, run_ref};

@@ -246,7 +246,15 @@ fn what_came_along_never_lands() {
 fn refs_of_a_run_go_when_they_may() {
     let scene = scene();
     write(scene.clone.join("a.o"), "x");
-    take_it(&scene, "turn-001", &Extent::default());
+    let first = take_it(&scene, "turn-001", &Extent::default());
+    let listed = scene.vault.snapshots(run()).unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].label, "turn-001");
+    assert_eq!(listed[0].tree, first.snapshot.tree);
+    assert_eq!(
+        listed[0].ignored,
+        first.ignored.map(|ignored| ignored.commit)
+    );
     write(scene.clone.join("file"), "other");
     let refused = take(
         &scene.vault,
@@ -279,8 +287,10 @@ fn child_that_takes_snapshots() {
         .unwrap();
     let clone = root.join("clone");
     let vault = Vault::open(&root.join("data"), project()).unwrap().unwrap();
-    for turn in 2.. {
-        let label = format!("turn-{turn:03}");
+    // Each child has turns of its own: one that is there already is only compared.
+    let first = std::process::id();
+    for turn in 1.. {
+        let label = format!("turn-{first}-{turn:03}");
         let request = SnapshotRequest {
             workspace: clone.as_path().into(),
             base,

@@ -47,7 +47,9 @@ fn the_same_again_is_the_same_and_another_is_refused() {
         first.commit.to_string()
     );
     assert_eq!(scene.content(first.tree, "file"), b"after");
-    for label in ["", "../x", "Turn", "a/b", "-x", "a b", "x.lock"] {
+    for label in [
+        "", "../x", "Turn", "a/b", "-x", "a b", "x.lock", "history", "result",
+    ] {
         assert!(
             matches!(scene.try_snapshot(label), Err(SnapshotError::Label { .. })),
             "{label}"

@@ -155,7 +155,13 @@ const CONFIGURED: &[Vector] = &[
             g.runs("merge \"m\"", "driver", "merge-driver");
             g.attribute("* merge=m");
         },
-        &[],
+        &[
+            &["commit", "-qam", "one"],
+            &["checkout", "-q", "HEAD~1"],
+            &["-c", "alias.change=!echo other > file", "change"],
+            &["commit", "-qam", "two"],
+            &["merge", "-q", "dogwatch/abc123"],
+        ],
     ),
     vector(
         "ssh-command",
@@ -445,6 +451,7 @@ fn scene() -> (Scene, PathBuf) {
         write(top.join("file"), "before\n");
         write(top.join("other"), "before\n");
         write(top.join("dir/file"), "before\n");
+        write(top.join("lines"), format!("1\n{}2\n", "same\n".repeat(20)));
     });
     write(scene.repository().join(".env"), "SECRET=value\n");
     let canaries = scene.root().join("canaries");
@@ -612,6 +619,11 @@ fn promote(scene: &Scene, tree: ObjectId, history: Option<ObjectId>) -> Result<(
 fn nothing_that_is_configured_runs() {
     let (scene, canaries) = scene();
     plant(&scene, &canaries, CONFIGURED);
+    // The branch has moved, and what both sides changed has to be merged.
+    let lines = |first: &str, last: &str| format!("{first}\n{}{last}\n", "same\n".repeat(20));
+    write(scene.clone.join("lines"), lines("theirs", "2"));
+    write(scene.repository().join("lines"), lines("1", "ours"));
+    crate::support::commit_all(scene.repository(), "meanwhile");
     everything(&scene, &canaries).unwrap();
     assert_eq!(
         fs::read(scene.repository().join("file")).unwrap(),
