@@ -113,3 +113,45 @@ fn wait(child: &mut Child, bounds: &Bounds) -> Result<std::process::ExitStatus, 
         pause = (pause * 2).min(Duration::from_millis(20));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOMY: Duration = Duration::from_secs(60);
+
+    fn stopped(name: &'static str, arguments: &[&str], feed: Feed<'_>, bounds: Bounds) -> String {
+        let command = GitCommand::trusted(std::path::Path::new("/nonexistent"), name).unwrap();
+        match command.args(arguments).run_within(feed, &bounds) {
+            Err(GitError::Stopped { limit, .. }) => limit.to_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_bound_ends_a_command() {
+        let endless = || Feed::File(File::open("/dev/zero").unwrap());
+        let bounds = Bounds {
+            until: Instant::now() + ROOMY,
+            memory: 64 << 20,
+            output: 1,
+        };
+        let hash = ["--stdin"];
+        assert_eq!(stopped("hash-object", &hash, endless(), bounds), "memory");
+        let short = Bounds {
+            until: Instant::now() + Duration::from_millis(20),
+            memory: u64::MAX,
+            ..bounds
+        };
+        assert_eq!(stopped("hash-object", &hash, endless(), short), "time");
+        let answer = stopped("version", &[], Feed::Bytes(b""), bounds);
+        assert_eq!(answer, "bytes of its answer");
+        let command = GitCommand::trusted(std::path::Path::new("/nonexistent"), "version").unwrap();
+        let enough = Bounds {
+            output: 100,
+            ..bounds
+        };
+        let said = command.run_within(Feed::Bytes(b""), &enough).unwrap();
+        assert!(said.starts_with(b"git version"));
+    }
+}

@@ -439,3 +439,24 @@ fn exists_lock(top: &Path) -> bool {
         .success();
     !refs || git_dir.join("index.lock").exists() || git_dir.join("refs/heads/main.lock").exists()
 }
+
+#[test]
+fn the_index_may_be_split_or_sparse() {
+    let scene = scene();
+    let top = scene.repository();
+    let landing = request(&scene, scene.snapshot().tree);
+    git(top, ["config", "core.splitIndex", "true"]);
+    git(top, ["update-index", "--split-index"]);
+    try_land(&scene, &landing).unwrap();
+    assert_eq!(git_text(top, ["status", "--porcelain"]), "");
+    assert_eq!(fs::read(top.join("file")).unwrap(), b"after\n");
+
+    let scene = self::scene();
+    let top = scene.repository();
+    let landing = request(&scene, scene.snapshot().tree);
+    git(top, ["sparse-checkout", "set", "--cone", "dir"]);
+    try_land(&scene, &landing).unwrap();
+    assert_eq!(git_text(top, ["status", "--porcelain"]), "");
+    assert!(!top.join("new").exists(), "outside of what is checked out");
+    assert_eq!(git_text(top, ["show", "HEAD:new/file"]), "new");
+}
