@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use dogwatch_core::limits::Limits;
 use dogwatch_core::turn::{AgentRequest, Exit, MissingResponse, ResponseReading};
+use dogwatch_supervisor::containment::View;
 use dogwatch_supervisor::{ExitRecord, Oversight, ShimPlaces, SupervisorError};
 
 use crate::secrets::Secrets;
@@ -39,6 +40,8 @@ pub struct TurnInput {
     pub secrets: Secrets,
     /// Where the files go.
     pub files: TurnFiles,
+    /// What the agent may see and write; nothing means everything its user may.
+    pub view: Option<View>,
     /// The limits of the run.
     pub limits: Limits,
     /// How long this turn may take: the turn budget or what is left of the wall clock.
@@ -76,6 +79,9 @@ pub enum DriverError {
     /// The agent's output could not be kept. Evidence that is missing fails the run, whatever the agent did.
     #[error("keep the agent's output: {0}")]
     Capture(String),
+    /// The agent could not be contained as required, so it was not started.
+    #[error("contain the agent as required ({}); it was not started", .0.join("; "))]
+    Containment(Vec<String>),
     /// The shim.
     #[error("supervise the agent")]
     Supervisor(#[from] SupervisorError),

@@ -2,10 +2,12 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
 
+use dogwatch_core::redact::SecretSet;
 use dogwatch_core::turn::{AgentRequest, ResponseReading};
+use dogwatch_supervisor::containment::AgentUser;
 use nix::fcntl::OFlag;
 
 use crate::driver::{DriverError, TurnFiles};
@@ -20,7 +22,12 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     /// Writes the prompt and the request, for the agent and as evidence.
-    pub(crate) fn open(files: &TurnFiles, request: &AgentRequest) -> Result<Self, DriverError> {
+    /// `user` is whom the agent runs as, if not as dogwatch itself.
+    pub(crate) fn open(
+        files: &TurnFiles,
+        request: &AgentRequest,
+        user: Option<AgentUser>,
+    ) -> Result<Self, DriverError> {
         let exchange = Self {
             prompt: files.exchange.join("prompt.md"),
             request: files.exchange.join("request.json"),
@@ -37,6 +44,11 @@ impl Exchange {
         ] {
             write_durably(path, bytes).map_err(file("write", path))?;
         }
+        if let Some(AgentUser { uid, gid }) = user {
+            for path in [&exchange.prompt, &exchange.request] {
+                lchown(path, Some(uid), Some(gid)).map_err(file("give to the agent", path))?;
+            }
+        }
         Ok(exchange)
     }
 
@@ -45,6 +57,7 @@ impl Exchange {
         &self,
         files: &TurnFiles,
         max_bytes: u64,
+        secrets: &SecretSet,
     ) -> Result<ResponseReading, DriverError> {
         let bytes = match read_untrusted(&self.response, max_bytes) {
             Ok(bytes) => bytes,
@@ -52,6 +65,7 @@ impl Exchange {
             Err(Untrusted::Refused(error)) => return Ok(ResponseReading::Malformed { error }),
             Err(Untrusted::Io(source)) => return Err(file("read", &self.response)(source)),
         };
+        let bytes = secrets.redact_bytes(&bytes);
         write_durably(&files.response, &bytes).map_err(file("write", &files.response))?;
         Ok(ResponseReading::parse(&bytes))
     }

@@ -56,6 +56,7 @@ impl ExecDriver {
         // A window longer than the turn would never be what ends it.
         spec.stall_ms = (input.limits.stall_window_ms < input.budget_ms)
             .then_some(input.limits.stall_window_ms);
+        spec.view.clone_from(&input.view);
         spec
     }
 }
@@ -76,16 +77,22 @@ impl AgentDriver for ExecDriver {
         oversight: Oversight,
     ) -> Result<TurnReport, DriverError> {
         let (files, request) = (input.files.clone(), input.request.clone());
-        let exchange = spawn_blocking(move || Exchange::open(&files, &request))
+        let user = input.view.as_ref().and_then(|view| view.user);
+        let secrets = oversight.secrets.clone();
+        let exchange = spawn_blocking(move || Exchange::open(&files, &request, user))
             .await
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let spec = self.spec(&input, &exchange);
         let record = oversee(&self.launcher, spec, &input.files.shim.directory, oversight).await?;
-        if let Cause::CaptureFailed { message } = &record.cause {
-            return Err(DriverError::Capture(message.clone()));
+        match &record.cause {
+            Cause::CaptureFailed { message } => return Err(DriverError::Capture(message.clone())),
+            Cause::ContainmentMissing { reasons, .. } => {
+                return Err(DriverError::Containment(reasons.clone()));
+            }
+            _ => {}
         }
         let (files, max_bytes) = (input.files.clone(), input.limits.response_bytes);
-        let response = spawn_blocking(move || exchange.close(&files, max_bytes))
+        let response = spawn_blocking(move || exchange.close(&files, max_bytes, &secrets))
             .await
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         Ok(TurnReport {
@@ -113,14 +120,9 @@ fn exit(record: &ExitRecord, budget_ms: u64) -> Exit {
             error: message.clone(),
             not_found: *errno == nix::errno::Errno::ENOENT as i32,
         },
-        Cause::ContainmentMissing { reasons, .. } => Exit::NotStarted {
-            error: format!(
-                "the containment required cannot be had: {}",
-                reasons.join("; ")
-            ),
-            not_found: false,
-        },
-        // `Lost` is a process that vanished with its namespace; `turn` has answered `CaptureFailed` before it comes here.
-        Cause::Lost | Cause::CaptureFailed { .. } => Exit::Signalled { signal: 9 },
+        // `Lost` is a process that vanished with its namespace; `turn` has answered the others before it comes here.
+        Cause::Lost | Cause::CaptureFailed { .. } | Cause::ContainmentMissing { .. } => {
+            Exit::Signalled { signal: 9 }
+        }
     }
 }

@@ -10,6 +10,7 @@ use dogwatch_core::canonical;
 use dogwatch_core::contract::Acceptance;
 use dogwatch_core::limits::Limits;
 use dogwatch_core::run::GateResult;
+use dogwatch_supervisor::containment::View;
 use dogwatch_supervisor::{
     Cause, ExitRecord, Oversight, PlainFiles, ShimPlaces, ShimProgram, ShimSpec, SupervisorError,
     derive_plain, oversee,
@@ -45,6 +46,8 @@ pub struct AcceptanceRun {
     pub env: Vec<(OsString, OsString)>,
     /// Where its evidence goes.
     pub files: AcceptanceFiles,
+    /// What the command may see and write; nothing means everything its user may.
+    pub view: Option<View>,
     /// The limits of the run.
     pub limits: Limits,
 }
@@ -85,14 +88,16 @@ fn spec(run: &AcceptanceRun) -> ShimSpec {
     let mut env = dogwatch_supervisor::env::allowed(&[]);
     env.extend(run.env.iter().cloned());
     env.push(("DOGWATCH_GATE".into(), run.gate.name.clone().into()));
-    ShimSpec::new(
+    let mut spec = ShimSpec::new(
         &run.gate.run.argv(),
         &run.directory,
         env,
         &run.files.shim,
         run.gate.timeout_ms,
         &run.limits,
-    )
+    );
+    spec.view.clone_from(&run.view);
+    spec
 }
 
 fn keep_output(files: &AcceptanceFiles) -> Result<(Sha256Digest, String), GateRunError> {

@@ -6,14 +6,18 @@ use std::path::PathBuf;
 use dogwatch_agents::{ChooseError, DriverError};
 use dogwatch_api::{Problem, ProblemCode};
 use dogwatch_bundle::{JournalFileError, KeyError, SealError};
+use dogwatch_core::contract::Containment;
 use dogwatch_core::event::EnvelopeError;
 use dogwatch_core::failure::{Failure, FailureClass};
 use dogwatch_core::ids::RunId;
 use dogwatch_core::run::RunRefusal;
 use dogwatch_gates::GateRunError;
 use dogwatch_workspace::fingerprint::FingerprintError;
+use dogwatch_workspace::included::IncludeError;
 use dogwatch_workspace::snapshot::RestoreError;
-use dogwatch_workspace::{CheckoutError, CloneError, GitError, SnapshotError, VaultError};
+use dogwatch_workspace::{
+    CheckoutError, CloneError, GitError, OverlayError, SnapshotError, VaultError,
+};
 
 use crate::project::ProjectError;
 
@@ -53,6 +57,22 @@ pub enum RunnerError {
     /// The private clone, or the checkout for the gates.
     #[error("make a checkout")]
     Clone(#[from] CloneError),
+    /// The layers of a workspace.
+    #[error("make a workspace")]
+    Overlay(#[from] OverlayError),
+    /// This machine cannot contain a run as its contract asks. Nothing was started.
+    #[error("contain the run: {} is required and {} is what this machine gives ({})", .required.as_str(), .available.as_str(), .missing.join("; "))]
+    Containment {
+        /// What the contract asks for.
+        required: Containment,
+        /// What there is.
+        available: Containment,
+        /// What is missing.
+        missing: Vec<String>,
+    },
+    /// Files of the user's checkout that should come along.
+    #[error("bring along what .worktreeinclude names")]
+    Include(#[from] IncludeError),
     /// The snapshot.
     #[error("take a snapshot")]
     Snapshot(#[from] SnapshotError),
@@ -175,7 +195,17 @@ impl RunnerError {
                 "journal_fork",
                 "look at journal.late.jsonl in the bundle and at who else writes to the data directory",
             ),
-            Self::Vault(_) | Self::Clone(_) | Self::Git(_) | Self::Restore(_) => (
+            Self::Containment { .. } | Self::Turn(DriverError::Containment(_)) => (
+                FailureClass::Infrastructure,
+                "containment_missing",
+                "`dogwatch doctor` says how to get it; or ask for less with --containment, then `dogwatch jobs retry`",
+            ),
+            Self::Vault(_)
+            | Self::Overlay(_)
+            | Self::Include(_)
+            | Self::Clone(_)
+            | Self::Git(_)
+            | Self::Restore(_) => (
                 FailureClass::Infrastructure,
                 "workspace",
                 "look at the message; `dogwatch doctor` checks git and the data directory",

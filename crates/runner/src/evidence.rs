@@ -8,8 +8,10 @@ use dogwatch_bundle::{
     OutcomeFacts, RepoFacts,
 };
 use dogwatch_core::Timestamp;
+use dogwatch_core::contract::Containment;
 use dogwatch_core::ids::{JobId, ProjectId, RunId};
 use dogwatch_core::limits::Limits;
+use dogwatch_core::redact::SecretSet;
 use dogwatch_core::run::{RunRefusal, RunState};
 use dogwatch_workspace::diff::Status;
 use dogwatch_workspace::{ObjectId, Vault, diff};
@@ -65,11 +67,18 @@ pub(crate) fn manifest_facts(known: &Known<'_>) -> Result<ManifestFacts, RunnerE
             name: started.agent.clone(),
             driver: started.driver.clone(),
             command: known.command.to_vec(),
-            binary_sha256: known.command.first().and_then(|program| binary::digest(program)),
+            binary_sha256: known
+                .command
+                .first()
+                .and_then(|program| binary::digest(program)),
             version: None,
         },
         containment: ContainmentFacts {
-            level: ContainmentLevel::None,
+            level: match state.containment() {
+                None | Some(Containment::None) => ContainmentLevel::None,
+                Some(Containment::Reduced) => ContainmentLevel::Reduced,
+                Some(Containment::Full) => ContainmentLevel::Full,
+            },
             kill_rung: known.kill_rung.to_owned(),
         },
         network: "host".to_owned(),
@@ -90,28 +99,49 @@ pub(crate) fn manifest_facts(known: &Known<'_>) -> Result<ManifestFacts, RunnerE
                 code: gate.code.clone(),
             })
             .collect(),
-        notes: vec![
-            "containment is none: the agent and the gates could read and write whatever their user can"
-                .to_owned(),
-        ],
+        notes: remarks(state.containment()),
     })
 }
 
-/// Writes `patch.diff` and `files.txt`.
+/// What a reader of the manifest has to know about how the run was held.
+fn remarks(contained: Option<Containment>) -> Vec<String> {
+    match contained {
+        None => Vec::new(),
+        Some(Containment::None) => vec![
+            "containment is none: the agent and the gates could read and write whatever their user can"
+                .to_owned(),
+        ],
+        Some(Containment::Reduced | Containment::Full) => vec![
+            "the network is the host's: the agent and the gates could send anywhere what they could read"
+                .to_owned(),
+        ],
+    }
+}
+
+/// Writes `patch.diff` and `files.txt`. A patch that shows a secret is withheld, and the secret's name given back.
 pub(crate) fn write_patch(
     vault: &Vault,
     base: ObjectId,
     tree: ObjectId,
     bundle: &BundleLayout,
-) -> Result<(), RunnerError> {
+    secrets: &SecretSet,
+) -> Result<Option<String>, RunnerError> {
     let patch = diff::patch(vault, base, tree)?;
-    write_durably(&bundle.patch(), &patch)?;
+    let shown = secrets.contains_secret(&patch).map(str::to_owned);
+    match &shown {
+        None => write_durably(&bundle.patch(), &patch)?,
+        Some(name) => {
+            let text = format!("withheld: the change shows the secret {name}\n");
+            write_durably(&bundle.patch(), text.as_bytes())?;
+        }
+    }
     let mut files = String::new();
     for change in diff::changes(vault, base, tree)? {
         // Control characters in a path are shown, never written as they are.
         let _ = writeln!(files, "{}\t{}", letter(change.status), change.path);
     }
-    write_durably(&bundle.files(), files.as_bytes())
+    write_durably(&bundle.files(), files.as_bytes())?;
+    Ok(shown)
 }
 
 /// git's own letters, which reviewers know.

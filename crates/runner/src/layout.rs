@@ -56,6 +56,16 @@ impl DataLayout {
         self.work(run).join("workspace")
     }
 
+    /// Which files came along from the user's checkout.
+    pub(crate) fn included(&self, run: RunId) -> PathBuf {
+        self.work(run).join("included.json")
+    }
+
+    /// Checked-out base commits of a project, which workspaces share.
+    pub(crate) fn pristine(&self, project: ProjectId) -> PathBuf {
+        self.root.join("pristine").join(project.to_string())
+    }
+
     /// What dogwatch and the agent pass to each other in a turn.
     pub(crate) fn exchange(&self, run: RunId, turn: u32) -> PathBuf {
         self.work(run).join("exchange").join(format!("{turn:03}"))

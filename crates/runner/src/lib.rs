@@ -4,6 +4,7 @@
 mod attempt;
 mod binary;
 mod bundle_upload;
+mod confinement;
 mod control;
 mod crash_point;
 mod ended;
@@ -21,9 +22,11 @@ mod project;
 mod recorder;
 mod recover;
 mod runner;
+mod secrets;
 mod work;
 mod work_directory;
 
+pub use confinement::isolation;
 pub use control::RunControl;
 pub use ended::{Ended, Finished, Parked};
 pub use error::RunnerError;

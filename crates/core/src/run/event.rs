@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::phase::Phase;
 use crate::canonical::Sha256Digest;
+use crate::contract::Containment;
 use crate::event::Epoch;
 use crate::failure::Failure;
 use crate::ids::{ApprovalId, RunId, SessionId, WorkspaceId};
@@ -84,6 +85,9 @@ pub struct TurnEnded {
     pub exit_code: Option<i32>,
     /// How the process tree was ended.
     pub kill_rung: String,
+    /// How far the agent was kept apart from the machine; nothing if it was not started.
+    #[serde(default)]
+    pub containment: Option<Containment>,
     /// How many processes outlived the agent and were ended.
     pub leftovers: u32,
     /// How long it took.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{GateFinished, RunEnded, RunStarted, SnapshotTaken, TurnEnded};
 use super::phase::Phase;
+use crate::contract::Containment;
 use crate::time::Timestamp;
 use crate::turn::TurnStatus;
 
@@ -85,6 +86,14 @@ impl Default for RunState {
 }
 
 impl RunState {
+    /// The least that the agent was kept apart from the machine in any turn; nothing if it was never started.
+    pub fn containment(&self) -> Option<Containment> {
+        self.turns
+            .iter()
+            .filter_map(|turn| turn.ended.as_ref()?.containment)
+            .min()
+    }
+
     /// How many turns were begun.
     pub fn turn_count(&self) -> u32 {
         u32::try_from(self.turns.len()).unwrap_or(u32::MAX)

@@ -3,15 +3,18 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dogwatch_agents::Secrets;
+use dogwatch_config::EffectiveProfile;
 use dogwatch_core::Sha256Digest;
 
 use super::Attempt;
 use super::prepare::Prepared;
+use crate::confinement::Confinement;
 use crate::error::RunnerError;
 use crate::files::{blocking, make_private, write_durably};
+use crate::secrets;
 
 impl Attempt<'_> {
     /// What anybody may know.
@@ -23,9 +26,12 @@ impl Attempt<'_> {
             ("DOGWATCH_TURN".into(), turn.to_string().into()),
             (
                 "DOGWATCH_WORKSPACE".into(),
-                prepared.workspace.clone().into(),
+                prepared.workspace.path().into(),
             ),
         ];
+        if let Some(confinement) = &prepared.workshop.confinement {
+            env.extend(confinement.env());
+        }
         if let Some(socket) = &self.parts.channel {
             let mut endpoint = OsString::from("unix:");
             endpoint.push(socket);
@@ -43,7 +49,32 @@ impl Attempt<'_> {
 
     /// What only this agent may know: it goes into its environment and nowhere else.
     pub(super) fn run_secrets(&self) -> Secrets {
-        Secrets::new(vec![("DOGWATCH_TOKEN".into(), self.token.clone().into())])
+        Secrets::new(vec![
+            ("DOGWATCH_TOKEN".into(), self.token.clone().into()),
+            (secrets::CANARY.into(), self.canary.clone().into()),
+        ])
+    }
+
+    /// Finds out what nothing that is stored may show.
+    pub(super) async fn learn_secrets(
+        &mut self,
+        profile: &EffectiveProfile,
+        confinement: Option<&Confinement>,
+    ) -> Result<(), RunnerError> {
+        let given = [
+            ("DOGWATCH_TOKEN", self.token.as_str()),
+            (secrets::CANARY, self.canary.as_str()),
+        ];
+        let home = match confinement {
+            Some(confinement) => confinement.home().map(Path::to_owned),
+            None => std::env::var_os("HOME").map(PathBuf::from),
+        };
+        let (secrets, refused) = secrets::of_run(given, &profile.agent.env, home.as_deref());
+        self.secrets = secrets;
+        for text in refused {
+            self.recorder.note("secret_unprotected", text).await?;
+        }
+        Ok(())
     }
 
     /// Fetches the payload of the job and puts it where the agent finds it, outside the workspace.

@@ -6,11 +6,12 @@ use std::path::Path;
 use dogwatch_core::run::{GateFinished, GateResult, RunEvent};
 use dogwatch_gates::{AcceptanceFiles, AcceptanceRun, GateReport, diff_scope, run_acceptance};
 use dogwatch_supervisor::{Progress, ShimPlaces};
-use dogwatch_workspace::{Export, ObjectId, diff};
+use dogwatch_workspace::{ObjectId, diff};
 use tokio::sync::watch;
 
 use super::Attempt;
 use super::prepare::Prepared;
+use crate::confinement::HomeLayers;
 use crate::error::RunnerError;
 use crate::files::{blocking, make_private, write_durably};
 use crate::observe::Activity;
@@ -62,8 +63,10 @@ impl Attempt<'_> {
             return Ok(Vec::new());
         }
         let directory = self.parts.layout.gate_checkout(self.run, round);
-        let (vault, base, target) = (prepared.vault.clone(), prepared.base, directory.clone());
-        blocking(move || Export::create(&vault, base, tree, &target)).await?;
+        let (workshop, target) = (prepared.workshop.clone(), directory.clone());
+        let place = blocking(move || workshop.export(tree, &target)).await?;
+        // A home of their own: what the agent left in its copy is no gate's business.
+        let home = HomeLayers::below(&directory);
         let mut reports = Vec::new();
         for gate in gates {
             self.set_aside(&gate.name, round)?;
@@ -74,7 +77,11 @@ impl Attempt<'_> {
             }
             let run = AcceptanceRun {
                 tree: tree.to_string(),
-                directory: directory.clone(),
+                directory: place.path().to_owned(),
+                view: match &prepared.workshop.confinement {
+                    Some(confinement) => Some(confinement.view(&place, &home, &[], &[])?),
+                    None => None,
+                },
                 env: vec![
                     ("DOGWATCH_RUN_ID".into(), self.run.to_string().into()),
                     ("DOGWATCH_JOB_ID".into(), self.held.job.to_string().into()),

@@ -2,7 +2,6 @@
 
 mod approvals;
 mod clean_up;
-mod earlier_work;
 mod environment;
 mod gates;
 mod park;
@@ -11,17 +10,20 @@ mod resume;
 mod seal;
 mod start;
 mod turns;
+pub(crate) mod workshop;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use dogwatch_agents::DriverError;
 use dogwatch_api::{ClaimedJob, HeldLease};
 use dogwatch_bundle::BundleLayout;
 use dogwatch_core::contract::{Contract, StoredContract};
 use dogwatch_core::failure::{Failure, FailureClass};
 use dogwatch_core::ids::{ApprovalId, RunId};
 use dogwatch_core::job::{Assurance, RunOutcome};
+use dogwatch_core::redact::SecretSet;
 use dogwatch_core::run::{Phase, RunEvent, Step, after_gates, before_turn};
 use dogwatch_core::{Sha256Digest, Timestamp};
 use dogwatch_supervisor::{Order, Oversight};
@@ -47,8 +49,15 @@ struct Conclusion {
 
 impl Conclusion {
     fn of(error: &RunnerError, stage: &str) -> Self {
+        // A person has to do something about the machine first: the job waits for that, and is tried again when they say so.
+        let outcome = match error {
+            RunnerError::Containment { .. } | RunnerError::Turn(DriverError::Containment(_)) => {
+                RunOutcome::Blocked
+            }
+            _ => RunOutcome::Failed,
+        };
         Self {
-            outcome: RunOutcome::Failed,
+            outcome,
             failure: Some(error.failure(stage)),
         }
     }
@@ -107,6 +116,10 @@ struct Attempt<'a> {
     told: BTreeSet<ApprovalId>,
     /// How the processes of the latest turn were ended.
     kill_rung: String,
+    /// What nothing that is stored may show.
+    secrets: SecretSet,
+    /// A value of no use that only the agent is given, so that a leak of what it is given shows.
+    canary: String,
     /// Where the next shim's files go.
     shims: u32,
 }
@@ -246,7 +259,7 @@ impl Attempt<'_> {
         Oversight {
             orders: self.orders.clone(),
             deadline: self.pulse.deadline.clone(),
-            secrets: dogwatch_core::redact::SecretSet::default(),
+            secrets: self.secrets.clone(),
             progress,
         }
     }

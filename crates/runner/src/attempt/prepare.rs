@@ -1,8 +1,5 @@
 //! From a lease to a workspace: the run's vault and its private clone.
 
-use std::fs;
-use std::path::PathBuf;
-
 use dogwatch_agents::{AgentChoice, AgentSpec, choose};
 use dogwatch_api::ClaimedJob;
 use dogwatch_config::EffectiveProfile;
@@ -11,11 +8,12 @@ use dogwatch_core::job::GoOn;
 use dogwatch_core::run::{Phase, RunEvent, WorkspaceReady};
 use dogwatch_core::turn::GateFeedback;
 use dogwatch_workspace::fingerprint::Fingerprint;
-use dogwatch_workspace::{Checkout, ObjectId, PrivateClone, Vault, fingerprint};
+use dogwatch_workspace::{Checkout, ObjectId, PathBytes, Vault, Workspace, fingerprint};
 
 use super::Attempt;
-use super::earlier_work::EarlierWork;
 use super::start::Profile;
+use super::workshop::{EarlierWork, Workshop};
+use crate::confinement::Confinement;
 use crate::error::RunnerError;
 use crate::files::blocking;
 
@@ -24,9 +22,13 @@ pub(super) struct Prepared {
     pub(super) checkout: Checkout,
     pub(super) vault: Vault,
     pub(super) base: ObjectId,
-    pub(super) workspace: PathBuf,
+    pub(super) workspace: Workspace,
+    /// How places for the run's commands are made.
+    pub(super) workshop: Workshop,
     pub(super) agent: AgentChoice,
     pub(super) keep_workspace: bool,
+    /// Files that came along from the user's checkout. They are in no result.
+    pub(super) included: Vec<PathBytes>,
     /// The user's `.git` before anything ran.
     pub(super) before: Fingerprint,
     /// What the next turn is about.
@@ -55,32 +57,37 @@ impl Attempt<'_> {
             None => None,
         };
         let project = claimed.job.project;
-        let data = self.parts.layout.root().to_owned();
-        let workspace = self.parts.layout.workspace(self.run);
-        let branch = self.branch();
-        let (base, checkout, target) = (found.base, found.checkout, workspace.clone());
-        let from = earlier.clone();
-        let (checkout, vault, before) = blocking(move || {
-            let vault = Vault::open_or_create(&data, project, checkout.object_format())?;
+        let (layout, run, branch) = (self.parts.layout.clone(), self.run, self.branch());
+        let (base, checkout) = (found.base, found.checkout);
+        let (from, channel) = (earlier.clone(), self.parts.channel.clone());
+        let required = self.contract.containment;
+        let (checkout, workshop, workspace, included, before) = blocking(move || {
+            let vault = Vault::open_or_create(layout.root(), project, checkout.object_format())?;
             vault.fetch_base(&checkout, base)?;
             let before = fingerprint::fingerprint(checkout.common_dir())?;
-            match from {
-                Some(earlier) => earlier.make_workspace(&vault, base, &target, &branch)?,
-                None => {
-                    if let Some(parent) = target.parent() {
-                        fs::create_dir_all(parent).map_err(RunnerError::file("create", parent))?;
-                    }
-                    PrivateClone::create(&vault, base, &target, &branch)?;
-                }
-            }
-            Ok::<_, RunnerError>((checkout, vault, before))
+            let confinement =
+                Confinement::decide(required, &layout, channel.as_deref(), &checkout, &vault)?;
+            let workshop = Workshop {
+                layout,
+                project,
+                run,
+                vault,
+                base,
+                branch,
+                confinement,
+            };
+            let workspace = workshop.make(from.as_ref())?;
+            let included = workshop.include(&checkout, &workspace)?;
+            Ok::<_, RunnerError>((checkout, workshop, workspace, included, before))
         })
         .await?;
+        self.learn_secrets(&found.profile, workshop.confinement.as_ref())
+            .await?;
         self.fetch_context().await?;
         self.recorder
             .record(RunEvent::WorkspaceReady(WorkspaceReady {
                 workspace: WorkspaceId::mint(&*self.parts.clock, &*self.parts.entropy),
-                method: "plain_checkout".to_owned(),
+                method: method(&workspace).to_owned(),
                 base: base.to_string(),
             }))
             .await?;
@@ -88,9 +95,11 @@ impl Attempt<'_> {
         self.receive_orders().await?;
         Ok(Prepared {
             checkout,
-            vault,
+            vault: workshop.vault.clone(),
             base,
             workspace,
+            workshop,
+            included,
             agent,
             keep_workspace: self.contract.keep_workspace,
             before,
@@ -143,6 +152,14 @@ impl Attempt<'_> {
             commit: super::object(&snapshot.commit)?,
             tree: super::object(&snapshot.tree)?,
         })
+    }
+}
+
+/// The name of the way a workspace was made.
+pub(super) const fn method(workspace: &Workspace) -> &'static str {
+    match workspace {
+        Workspace::Plain(_) => "plain_checkout",
+        Workspace::Overlay(_) => "overlay",
     }
 }
 

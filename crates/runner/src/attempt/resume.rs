@@ -11,24 +11,27 @@ use dogwatch_core::contract::Contract;
 use dogwatch_core::event::Envelope;
 use dogwatch_core::ids::ApprovalId;
 use dogwatch_core::job::{Approval, RunHeader};
+use dogwatch_core::redact::SecretSet;
 use dogwatch_core::run::RunEvent;
 use dogwatch_core::turn::{AgentRequest, ResponseReading};
 use dogwatch_core::{Sha256Digest, Timestamp};
-use dogwatch_workspace::{Checkout, PrivateClone, Vault, fingerprint};
+use dogwatch_workspace::{Checkout, Vault, fingerprint};
 
 use super::approvals::{self, Requests};
-use super::earlier_work::EarlierWork;
 use super::park::TOLD;
 use super::prepare::Prepared;
 use super::start::recorder_parts;
+use super::workshop::{EarlierWork, Workshop, included};
 use super::{Attempt, Hold};
+use crate::confinement::Confinement;
 use crate::error::RunnerError;
-use crate::files::{blocking, make_private};
+use crate::files::blocking;
 use crate::patience::Patience;
 use crate::project::ProjectRecord;
 use crate::recorder::Recorder;
 use crate::recover::journal::{self, Standing};
 use crate::runner::RunnerParts;
+use crate::secrets;
 
 impl<'a> Attempt<'a> {
     /// Takes a parked run up again. The second part is what it works with, or why it cannot go on: the run then ends with that reason.
@@ -94,6 +97,8 @@ impl<'a> Attempt<'a> {
             parked: past.parked,
             told: past.told,
             kill_rung,
+            secrets: SecretSet::default(),
+            canary: secrets::canary(&*parts.entropy),
             shims: 0,
         };
         attempt.shims = attempt.shims_so_far()?;
@@ -135,43 +140,58 @@ impl<'a> Attempt<'a> {
             None => None,
         };
         let current_task = self.task_so_far()?;
-        let workspace = self.parts.layout.workspace(self.run);
-        let (data, project) = (self.parts.layout.root().to_owned(), claimed.job.project);
+        let project = claimed.job.project;
         let (layout, run, branch) = (self.parts.layout.clone(), self.run, self.branch());
-        let target = workspace.clone();
-        let (checkout, vault, before, restored) = blocking(move || {
+        let (channel, required) = (self.parts.channel.clone(), self.contract.containment);
+        let (checkout, workshop, workspace, included, before, restored) = blocking(move || {
             let record = ProjectRecord::read(&layout, project)?;
             let checkout = Checkout::discover(&record.directory())?;
-            let vault =
-                Vault::open(&data, project)?.ok_or_else(|| RunnerError::SnapshotMissing {
+            let vault = Vault::open(layout.root(), project)?.ok_or_else(|| {
+                RunnerError::SnapshotMissing {
                     run,
                     reason: "the project's vault is not on this machine".to_owned(),
-                })?;
-            let restored = !target.exists();
-            if restored {
-                match snapshot {
-                    Some((commit, tree)) => EarlierWork { run, commit, tree }
-                        .make_workspace(&vault, base, &target, &branch)?,
-                    None => {
-                        make_private(&layout.work(run))?;
-                        PrivateClone::create(&vault, base, &target, &branch)?;
-                    }
                 }
-            }
+            })?;
+            let confinement =
+                Confinement::decide(required, &layout, channel.as_deref(), &checkout, &vault)?;
+            let workshop = Workshop {
+                layout,
+                project,
+                run,
+                vault,
+                base,
+                branch,
+                confinement,
+            };
+            let (workspace, restored) = match workshop.open()? {
+                Some(workspace) => (workspace, false),
+                None => {
+                    let left = snapshot.map(|(commit, tree)| EarlierWork { run, commit, tree });
+                    (workshop.make(left.as_ref())?, true)
+                }
+            };
+            let included = match restored {
+                true => workshop.include(&checkout, &workspace)?,
+                false => included(&workshop.layout, run)?,
+            };
             let before = fingerprint::fingerprint(checkout.common_dir())?;
-            Ok::<_, RunnerError>((checkout, vault, before, restored))
+            Ok::<_, RunnerError>((checkout, workshop, workspace, included, before, restored))
         })
         .await?;
         if restored {
             let text = "the workspace was gone and was made again from the last snapshot";
             self.recorder.note("workspace_restored", text).await?;
         }
+        self.learn_secrets(&profile, workshop.confinement.as_ref())
+            .await?;
         self.fetch_context().await?;
         let mut prepared = Prepared {
             checkout,
-            vault,
+            vault: workshop.vault.clone(),
             base,
             workspace,
+            workshop,
+            included,
             agent,
             keep_workspace: self.contract.keep_workspace,
             before,

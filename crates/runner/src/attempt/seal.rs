@@ -46,7 +46,13 @@ impl Attempt<'_> {
         if let (Some(prepared), Some(tree)) = (&prepared, tree) {
             let (vault, base, bundle) =
                 (prepared.vault.clone(), prepared.base, self.bundle.clone());
-            blocking(move || write_patch(&vault, base, tree, &bundle)).await?;
+            let secrets = self.secrets.clone();
+            let shown =
+                blocking(move || write_patch(&vault, base, tree, &bundle, &secrets)).await?;
+            if let Some(name) = shown {
+                let text = format!("the change shows the secret {name}; patch.diff is withheld");
+                self.recorder.note("secret_in_change", text).await?;
+            }
         }
         let assurance = self.assurance(outcome);
         let turns = self.recorder.state().turn_count();
@@ -122,6 +128,7 @@ impl Attempt<'_> {
                 tool_calls: 0,
                 exit_code: None,
                 kill_rung: "none".to_owned(),
+                containment: None,
                 leftovers: 0,
                 duration_ms: 0,
                 output_bytes: 0,

@@ -11,6 +11,7 @@ use dogwatch_core::canonical;
 use dogwatch_core::contract::Contract;
 use dogwatch_core::ids::RunId;
 use dogwatch_core::job::StartFrom;
+use dogwatch_core::redact::SecretSet;
 use dogwatch_core::run::{RunEvent, RunStarted, SURFACE_UNATTENDED};
 use dogwatch_workspace::{Checkout, ObjectId};
 use serde_json::json;
@@ -23,6 +24,7 @@ use crate::profile::load_project_config;
 use crate::project::ProjectRecord;
 use crate::recorder::{Copy, Recorder, RecorderParts};
 use crate::runner::RunnerParts;
+use crate::secrets;
 
 /// The fixed configuration of a run, or why there is none: the run then fails with that reason, on record.
 pub(super) type Profile = Result<FoundProfile, RunnerError>;
@@ -128,6 +130,8 @@ impl<'a> Attempt<'a> {
             parked: Duration::ZERO,
             told: BTreeSet::new(),
             kill_rung: "none".to_owned(),
+            secrets: SecretSet::default(),
+            canary: secrets::canary(&*parts.entropy),
             shims: 0,
         };
         Ok((attempt, found))

@@ -3,6 +3,7 @@
 use dogwatch_agents::{DriverError, TurnFiles, TurnInput, TurnReport};
 use dogwatch_bundle::TurnPaths;
 use dogwatch_core::Sha256Digest;
+use dogwatch_core::contract::Containment;
 use dogwatch_core::failure::clip;
 use dogwatch_core::run::{
     Phase, RunEvent, SnapshotTaken, StallRestart, Step, TurnBegun, TurnEnded, after_turn,
@@ -12,6 +13,7 @@ use dogwatch_core::turn::{
     AgentRequest, Exit, REQUEST_VERSION, RequestLimits, TurnStatus, TurnVerdict, judge,
 };
 use dogwatch_supervisor::{ExitRecord, PlainFiles, Progress, Rung, ShimPlaces, derive_plain};
+use dogwatch_workspace::snapshot::Extent;
 use dogwatch_workspace::tree::TreeLimits;
 use dogwatch_workspace::{PathBytes, SnapshotRequest, TreeReport, snapshot};
 use tokio::sync::watch;
@@ -19,6 +21,7 @@ use tokio::sync::watch;
 use super::Attempt;
 use super::park::Next;
 use super::prepare::Prepared;
+use crate::confinement::HomeLayers;
 use crate::crash_point::crash_point;
 use crate::error::RunnerError;
 use crate::files::{blocking, make_private};
@@ -84,6 +87,16 @@ impl Attempt<'_> {
         for directory in [&paths.dir, &exchange, &shim] {
             make_private(directory)?;
         }
+        let view = match &prepared.workshop.confinement {
+            Some(confinement) => {
+                confinement.make_own(&exchange)?;
+                let home = HomeLayers::below(&self.parts.layout.work(self.run));
+                let context = self.parts.layout.context(self.run);
+                let readable: Vec<_> = self.context.iter().map(|_| context.as_path()).collect();
+                Some(confinement.view(&prepared.workspace, &home, &[&exchange], &readable)?)
+            }
+            None => None,
+        };
         let elapsed = self
             .recorder
             .state()
@@ -102,7 +115,7 @@ impl Attempt<'_> {
                 turn,
                 task: self.contract.task.clone(),
                 current_task: prepared.current_task.clone(),
-                workspace: prepared.workspace.to_string_lossy().into_owned(),
+                workspace: prepared.workspace.path().to_string_lossy().into_owned(),
                 hint: prepared.hint.clone(),
                 failed_gates: prepared.feedback.clone(),
                 limits: RequestLimits {
@@ -112,7 +125,8 @@ impl Attempt<'_> {
                 },
                 tools: Vec::new(),
             },
-            workspace: prepared.workspace.clone(),
+            workspace: prepared.workspace.path().to_owned(),
+            view,
             env: self.run_env(turn, prepared),
             secrets: self.run_secrets(),
             files: TurnFiles {
@@ -182,14 +196,15 @@ impl Attempt<'_> {
             label.clone(),
         );
         let (base, run, at) = (prepared.base, self.run, self.parts.clock.now());
+        let included = prepared.included.clone();
         let parent = prepared
             .snapshot
             .map_or(prepared.origin, |(commit, _)| commit);
         let taken = blocking(move || {
-            snapshot::create(
+            snapshot::take(
                 &vault,
                 &SnapshotRequest {
-                    workspace: workspace.as_path().into(),
+                    workspace: workspace.contents(),
                     base,
                     run,
                     label: &name,
@@ -198,9 +213,25 @@ impl Attempt<'_> {
                     at,
                     limits: TreeLimits::default(),
                 },
+                &Extent {
+                    excluded: &included,
+                    ..Extent::default()
+                },
             )
         })
         .await?;
+        if let Some(kept) = &taken.ignored
+            && kept.listed > 0
+        {
+            let text = format!(
+                "{} ignored file(s) of {} are too much for a snapshot and are listed in {}",
+                kept.listed,
+                kept.listed + kept.kept,
+                kept.name
+            );
+            self.recorder.note("ignored_not_kept", text).await?;
+        }
+        let taken = taken.snapshot;
         self.recorder
             .record(RunEvent::SnapshotTaken(SnapshotTaken {
                 turn,
@@ -290,6 +321,7 @@ fn ended(
             | Exit::NotStarted { .. } => None,
         },
         kill_rung: rung(record).to_owned(),
+        containment: contained(record),
         leftovers: u32::try_from(record.leftovers.count).unwrap_or(u32::MAX),
         duration_ms: u64::try_from(record.ended_at.since(record.started_at).as_millis())
             .unwrap_or(u64::MAX),
@@ -298,6 +330,13 @@ fn ended(
         exit_record,
         failure: verdict.failure.clone(),
     }
+}
+
+/// How far a command was kept apart from the machine; nothing if none came to life.
+fn contained(record: &ExitRecord) -> Option<Containment> {
+    record.main.as_ref()?;
+    let reached = record.containment.as_ref();
+    Some(reached.map_or(Containment::None, |reached| reached.level))
 }
 
 fn rung(record: &ExitRecord) -> &'static str {

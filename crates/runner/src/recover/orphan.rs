@@ -1,7 +1,7 @@
 //! A run without a runner: what it left is kept, and its journal brought to an end.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dogwatch_api::HeldLease;
@@ -16,11 +16,13 @@ use dogwatch_core::run::{
     Phase, RunEnded, RunEvent, RunParked, RunResumed, RunStarted, RunState, SURFACE_UNATTENDED,
     SnapshotTaken,
 };
+use dogwatch_workspace::snapshot::Extent;
 use dogwatch_workspace::tree::TreeLimits;
 use dogwatch_workspace::{ObjectId, SnapshotError, SnapshotRequest, Vault, snapshot};
 
 use super::journal::{all_lines, restore_journal};
 use super::work::is_kept;
+use crate::attempt::workshop;
 use crate::crash_point::crash_point;
 use crate::error::RunnerError;
 use crate::evidence::{Known, manifest_facts, write_patch};
@@ -29,6 +31,7 @@ use crate::patience::Patience;
 use crate::project::ProjectRecord;
 use crate::recorder::{Copy, Recorder, RecorderParts};
 use crate::runner::RunnerParts;
+use crate::secrets;
 
 /// The label of the snapshot of what a dead runner left, and the one for when that cannot be written.
 const ORPHAN: [&str; 2] = ["orphan", "orphan-again"];
@@ -163,7 +166,19 @@ impl<'a> Orphan<'a> {
             let (base, bundle) = (self.base, self.bundle.clone());
             let tree = ObjectId::from_hex(tree.as_bytes())
                 .map_err(|error| RunnerError::Profile(error.to_string()))?;
-            blocking(move || write_patch(&vault, base, tree, &bundle)).await?;
+            let profile = self.profile()?;
+            let pass_env = profile.map_or_else(Vec::new, |profile| profile.agent.env);
+            let home = std::env::var_os("HOME").map(PathBuf::from);
+            let shown = blocking(move || {
+                // The token of the run died with its lease, and its other values were in the memory of the dead.
+                let (secrets, _) = secrets::of_run([], &pass_env, home.as_deref());
+                write_patch(&vault, base, tree, &bundle, &secrets)
+            })
+            .await?;
+            if let Some(name) = shown {
+                let text = format!("the change shows the secret {name}; patch.diff is withheld");
+                self.recorder.note("secret_in_change", text).await?;
+            }
         }
         let (outcome, failure) = match &self.mourner {
             Mourner::Successor => (
@@ -191,10 +206,27 @@ impl<'a> Orphan<'a> {
 
     /// Keeps what the agent left, unless a snapshot holds it already.
     async fn keep(&mut self) -> Result<(), RunnerError> {
-        let workspace = self.parts.layout.workspace(self.header.id);
-        let (true, Some(vault)) = (workspace.exists(), self.vault.clone()) else {
+        let Some(vault) = self.vault.clone() else {
             self.kept = true;
             return Ok(());
+        };
+        let (layout, project, run) = (self.parts.layout.clone(), self.job.project, self.header.id);
+        let found = {
+            let vault = vault.clone();
+            blocking(move || {
+                let workspace = workshop::open(&layout, project, run, &vault)?;
+                let included = workshop::included(&layout, run)?;
+                Ok::<_, RunnerError>(workspace.map(|workspace| (workspace, included)))
+            })
+            .await
+        };
+        let (workspace, included) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => {
+                self.kept = true;
+                return Ok(());
+            }
+            Err(error) => return self.unreadable(&error).await,
         };
         let state = self.recorder.state();
         let turn = state.turn_count();
@@ -214,7 +246,7 @@ impl<'a> Orphan<'a> {
                 .map_err(|error| RunnerError::Profile(error.to_string()))?,
             None => self.base,
         };
-        let (base, run) = (self.base, self.header.id);
+        let base = self.base;
         // On record, so that a recovery that is killed and done again makes the same commit again.
         let at = state
             .phase_started_at
@@ -223,7 +255,7 @@ impl<'a> Orphan<'a> {
             let message = format!("{run} as its runner left it\n\nDogwatch-Run: {run}\n");
             let take = |label| {
                 let request = SnapshotRequest {
-                    workspace: workspace.as_path().into(),
+                    workspace: workspace.contents(),
                     base,
                     run,
                     label,
@@ -232,7 +264,11 @@ impl<'a> Orphan<'a> {
                     at,
                     limits: TreeLimits::default(),
                 };
-                snapshot::create(&vault, &request).map(|taken| (label, taken))
+                let extent = Extent {
+                    excluded: &included,
+                    ..Extent::default()
+                };
+                snapshot::take(&vault, &request, &extent).map(|taken| (label, taken.snapshot))
             };
             let [label, other] = ORPHAN;
             // A git that was killed leaves its lock on the name it was about to write.
@@ -257,24 +293,31 @@ impl<'a> Orphan<'a> {
                     }))
                     .await
             }
-            Err(error) => {
-                let error = RunnerError::from(error);
-                let text = format!(
-                    "the workspace is kept, because it could not be read: {}",
-                    error.chain()
-                );
-                self.recorder.note("snapshot_failed", text).await
-            }
+            Err(error) => self.unreadable(&error.into()).await,
         }
+    }
+
+    async fn unreadable(&mut self, error: &RunnerError) -> Result<(), RunnerError> {
+        let text = format!(
+            "the workspace is kept, because it could not be read: {}",
+            error.chain()
+        );
+        self.recorder.note("snapshot_failed", text).await
+    }
+
+    /// The configuration it was started with; none if there was none.
+    fn profile(&self) -> Result<Option<EffectiveProfile>, RunnerError> {
+        let bytes = fs::read(self.bundle.profile())
+            .map_err(RunnerError::file("read", self.bundle.profile()))?;
+        Ok(serde_json::from_slice(&bytes).ok())
     }
 
     pub(super) async fn seal(&self) -> Result<Sha256Digest, RunnerError> {
         let project = ProjectRecord::read(&self.parts.layout, self.job.project).ok();
         let directory = project.map(|project| project.directory());
-        let profile = fs::read(self.bundle.profile())
-            .map_err(RunnerError::file("read", self.bundle.profile()))?;
-        let command = serde_json::from_slice::<EffectiveProfile>(&profile)
-            .map_or_else(|_| Vec::new(), |profile| profile.agent.command);
+        let command = self
+            .profile()?
+            .map_or_else(Vec::new, |profile| profile.agent.command);
         let facts = manifest_facts(&Known {
             version: &self.parts.version,
             run: self.header.id,
