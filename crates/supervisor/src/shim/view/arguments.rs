@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::staging::EMPTY_FILE;
+use super::staging::{EMPTY_DIRECTORY, EMPTY_FILE};
 use crate::containment::Network;
 
 /// How much shared memory a command gets.
@@ -65,6 +65,12 @@ pub(super) struct Wrapping {
 }
 
 impl Wrapping {
+    fn is_filled(&self, directory: &Path) -> bool {
+        self.mounted
+            .iter()
+            .any(|other| other.target() != directory && other.target().starts_with(directory))
+    }
+
     /// The arguments, each ended by a null byte.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut words = Words::default();
@@ -89,14 +95,19 @@ impl Wrapping {
                 words.push(["--ro-bind", EMPTY_FILE, path]);
             }
         }
+        let mut filled = Vec::new();
         for mounted in &self.mounted {
-            words.mount(mounted);
-        }
-        for mounted in &self.mounted {
-            // Only now, for what is shown below may have needed a directory made in it.
-            if let Mounted::NoDirectory { target } = mounted {
-                words.push([OsStr::new("--remount-ro"), target.as_os_str()]);
+            match mounted {
+                // Something below needs a directory made in it, so it is closed only when all of them are.
+                Mounted::NoDirectory { target } if self.is_filled(target) => {
+                    words.push([OsStr::new("--tmpfs"), target.as_os_str()]);
+                    filled.push(target);
+                }
+                _ => words.mount(mounted),
             }
+        }
+        for target in filled {
+            words.push([OsStr::new("--remount-ro"), target.as_os_str()]);
         }
         words.push(["--chdir", "/"]);
         words.0
@@ -126,7 +137,9 @@ impl Words {
                     target,
                 ]);
             }
-            Mounted::NoDirectory { .. } => self.push([OsStr::new("--tmpfs"), target]),
+            Mounted::NoDirectory { .. } => {
+                self.push([OsStr::new("--ro-bind"), OsStr::new(EMPTY_DIRECTORY), target]);
+            }
             Mounted::NoFile { .. } => {
                 self.push([OsStr::new("--ro-bind"), OsStr::new(EMPTY_FILE), target]);
             }

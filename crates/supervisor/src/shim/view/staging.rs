@@ -17,6 +17,9 @@ const STAGE: &str = "/tmp";
 /// An empty file nobody may write, to show instead of others.
 pub(super) const EMPTY_FILE: &str = "/tmp/empty";
 
+/// An empty directory nobody may write, for the same.
+pub(super) const EMPTY_DIRECTORY: &str = "/tmp/nothing";
+
 /// Where what is shown at the place of this number is staged.
 pub(super) fn name(number: usize) -> PathBuf {
     Path::new(STAGE).join(number.to_string())
@@ -53,6 +56,7 @@ pub(super) fn stage(
     let failed = |error| BuildError::path("stage mounts on", Path::new(STAGE), error);
     mounts::memory(Path::new(STAGE)).map_err(failed)?;
     fs::write(EMPTY_FILE, b"").map_err(failed)?;
+    fs::create_dir(EMPTY_DIRECTORY).map_err(failed)?;
     for (number, kind, target, open) in opened {
         let staged = name(number);
         match kind {
