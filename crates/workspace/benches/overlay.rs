@@ -143,8 +143,9 @@ fn bench(files: usize, rounds: usize) {
     for (what, mut times) in times {
         times.sort_unstable();
         println!(
-            "  {what:<36} {:>9.1?}  (slowest {:.1?})",
+            "  {what:<36} {:>9.1?}  ({:.1?} to {:.1?})",
             times[times.len() / 2],
+            times[0],
             times[times.len() - 1]
         );
     }

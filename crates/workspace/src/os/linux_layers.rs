@@ -109,9 +109,11 @@ pub(crate) fn open_beneath(root: BorrowedFd<'_>, path: &Path) -> io::Result<File
     Ok(File::from(fcntl::openat2(root, path, how)?))
 }
 
-/// Writes everything of the file system to disk on which `directory` is.
-pub(crate) fn sync_file_system(directory: &Path) -> io::Result<()> {
-    unistd::syncfs(File::open(directory)?).map_err(Into::into)
+/// What tells this start of the machine from every other.
+pub(crate) fn boot_id() -> io::Result<String> {
+    Ok(std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim_end()
+        .to_owned())
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ mod layers;
 mod system;
 
 pub(crate) use layers::{
-    attribute, attributes, create_whiteout, give_to, open_beneath, remove_attribute, set_attribute,
-    set_modified, sync_file_system,
+    attribute, attributes, boot_id, create_whiteout, give_to, open_beneath, remove_attribute,
+    set_attribute, set_modified,
 };
 
 pub(crate) use system::{

@@ -192,10 +192,7 @@ impl PristineCache {
             let _ = self.discard(&temporary.top);
             return Err(error);
         }
-        fs::rename(&temporary.top, &entry.top).map_err(io_error("create", &entry.top))?;
-        File::open(&self.directory)
-            .and_then(|directory| directory.sync_all())
-            .map_err(io_error("sync", &self.directory))
+        fs::rename(&temporary.top, &entry.top).map_err(io_error("create", &entry.top))
     }
 
     fn is_whole(

@@ -33,7 +33,7 @@ pub struct Owner {
 /// only what stays: size and time of modification. Otherwise the first `git status` of every run would read every file.
 const CONFIGURATION: &str = "[core]\n\tcheckStat = minimal\n\ttrustctime = false\n";
 
-/// Fills `entry`, which must not exist, and writes the record when all of it is on disk.
+/// Fills `entry`, which must not exist, and writes the record at the end.
 pub(super) fn make(
     vault: &Vault,
     base: ObjectId,
@@ -72,8 +72,6 @@ pub(super) fn make(
     }
     listing.save(&entry.listing()).map_err(&io)?;
     let bytes = listing.total_size() + 4096 * listing.len() as u64;
-    // One call for tens of thousands of files.
-    os::sync_file_system(&entry.top).map_err(io_error("sync", &entry.top))?;
     Record::of(entry, base, owner, bytes)
         .and_then(|record| record.write(entry))
         .and_then(|()| fs::set_permissions(&entry.top, Permissions::from_mode(0o500)))

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Owner;
 use crate::object_id::ObjectId;
+use crate::os;
 
 const SCHEMA_VERSION: u32 = 1;
 
@@ -39,13 +40,15 @@ impl EntryPaths {
     }
 }
 
-/// Written last, after everything else is on disk.
+/// Written last. It counts only until the machine is started anew: to make sure that tens of thousands of files are on disk would take
+/// longer than to check them out again, so they need not be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record {
     schema_version: u32,
     pub(super) commit: ObjectId,
     pub(super) owner: Option<Owner>,
+    boot: String,
     /// Roughly what the entry takes on disk.
     pub(super) bytes: u64,
     listing_len: u64,
@@ -65,6 +68,7 @@ impl Record {
             schema_version: SCHEMA_VERSION,
             commit,
             owner,
+            boot: os::boot_id()?,
             bytes: bytes + listing_len + index_len,
             listing_len,
             index_len,
@@ -74,9 +78,7 @@ impl Record {
     pub(super) fn write(&self, paths: &EntryPaths) -> io::Result<()> {
         let mut file = File::create_new(paths.record())?;
         serde_json::to_writer(&mut file, self)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        File::open(&paths.top)?.sync_all()
+        file.write_all(b"\n")
     }
 
     /// The record of an entry; none if there is no entry, or one that is not what its record says. Such an entry holds nothing that
@@ -94,6 +96,7 @@ impl Record {
             fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == len)
         };
         let whole = record.schema_version == SCHEMA_VERSION
+            && record.boot == os::boot_id()?
             && is_file_of(&paths.listing(), record.listing_len)
             && is_file_of(&paths.index(), record.index_len);
         Ok(whole.then_some(record))

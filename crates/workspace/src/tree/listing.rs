@@ -152,11 +152,10 @@ impl Listing {
         Ok(())
     }
 
-    /// Writes the listing to disk.
+    /// Writes the listing to a file that must not exist.
     pub(crate) fn save(&self, path: &Path) -> io::Result<()> {
         let file = fs::File::create_new(path)?;
-        io::Write::write_all(&mut &file, &self.bytes)?;
-        file.sync_all()
+        io::Write::write_all(&mut &file, &self.bytes)
     }
 
     /// Whose listing it is.

@@ -135,7 +135,18 @@ fn what_a_maker_left_half_done_is_made_anew() {
     cache.prepare(&scene.vault, scene.base, None).unwrap();
     let entry = entry(&scene, scene.base);
     let inode = || fs::metadata(entry.join("tree")).unwrap().ino();
-    let damages: [&dyn Fn(); 4] = [
+    let started_anew = || {
+        let record = fs::read_to_string(entry.join("ready.json")).unwrap();
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+        assert!(record.contains(boot.trim()));
+        fs::write(
+            entry.join("ready.json"),
+            record.replace(boot.trim(), "another"),
+        )
+        .unwrap();
+    };
+    let damages: [&dyn Fn(); 5] = [
+        &started_anew,
         &|| fs::remove_file(entry.join("ready.json")).unwrap(),
         &|| fs::write(entry.join("ready.json"), "{").unwrap(),
         &|| fs::write(entry.join("listing"), "").unwrap(),
