@@ -372,15 +372,15 @@ fn a_snapshot_survives_a_kill_at_any_point() {
         assert_eq!((content_of(&restored), directories_of(&restored)), expected);
         fs::remove_dir_all(&aside).unwrap();
         fs::rename(&restored, &scene.clone).unwrap();
-        // Every snapshot that has a ref is whole, finished or not.
-        let refs = scene.in_vault([
-            "for-each-ref",
-            "--format=%(objectname)",
-            "refs/dogwatch/runs",
-        ]);
-        for commit in String::from_utf8(refs).unwrap().lines() {
-            scene.in_vault(["rev-list", "--objects", "--quiet", commit]);
-        }
+    }
+    // Every snapshot that has a ref is whole, finished or not.
+    let refs = scene.in_vault([
+        "for-each-ref",
+        "--format=%(objectname)",
+        "refs/dogwatch/runs",
+    ]);
+    for commit in String::from_utf8(refs).unwrap().lines() {
+        scene.in_vault(["rev-list", "--objects", "--quiet", commit]);
     }
     scene.fsck();
 }
