@@ -59,6 +59,7 @@ impl Confinement {
         channel: Option<&Path>,
         checkout: &Checkout,
         vault: &Vault,
+        command: &[String],
     ) -> Result<Option<Self>, RunnerError> {
         if required == Containment::None {
             return Ok(None);
@@ -81,6 +82,7 @@ impl Confinement {
         readable.push(checkout.common_dir().to_owned());
         readable.extend(Some(checkout.top_level().to_owned()));
         readable.extend(channel.map(Path::to_owned));
+        readable.extend(named_in_temporary(command));
         readable.retain(|path| path.exists());
         Ok(Some(Self {
             required,
@@ -165,6 +167,17 @@ impl Confinement {
             None => Ok(()),
         }
     }
+}
+
+/// The files that the agent's command line names in directories for temporary files, which every command has its own of. Nothing that is
+/// hidden on purpose is shown because a configuration names it.
+fn named_in_temporary(command: &[String]) -> impl Iterator<Item = PathBuf> {
+    command.iter().map(PathBuf::from).filter(|path| {
+        ["/tmp", "/var/tmp", "/dev/shm"]
+            .iter()
+            .any(|directory| path.starts_with(directory) && path != Path::new(directory))
+            && fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+    })
 }
 
 /// Whether workspaces here are overlays.

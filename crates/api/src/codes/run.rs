@@ -27,6 +27,22 @@ codes! {
         "Something ended without success and without a reason. That is a defect: everything that fails has to say why."
         next "Look at the run's bundle and report the defect with it."
     }
+    containment_missing "The run cannot be contained as required" {
+        "The contract requires a level of containment that this machine does not give, or no longer gives, so nothing was started. It is never lowered silently."
+        next "`dogwatch doctor` says what is missing and how to get it. Or ask for less with `--containment`; then `dogwatch jobs retry`."
+    }
+    ignored_not_kept "Some ignored files are not in the snapshot" {
+        "Ignored files beyond the cap of a snapshot are listed with size and digest instead of kept."
+        next "Nothing, if they can be made again; else set keep_workspace and look in the workspace."
+    }
+    secret_in_change "The change shows a secret" {
+        "A value that must not be stored stands in the files of the result. The patch of the bundle is withheld; the tree itself is in the vault."
+        next "Look at the change with care (`dogwatch restore`), change the secret, and have the work done again without it."
+    }
+    secret_unprotected "A secret is not looked for" {
+        "A value given to the agent is too short or too long to be found in what it prints, so nothing takes it out."
+        next "Use a longer secret, or do not pass it to the agent."
+    }
     workspace "The workspace could not be prepared" {
         "The private clone of the run could not be made or changed."
         next "Look at the message; `dogwatch doctor` checks git and the data directory."

@@ -1,5 +1,6 @@
 //! The end of a run, for a tired person: what happened, what stands behind it, what to type next.
 
+use dogwatch_core::contract::Containment;
 use dogwatch_core::job::{Assurance, Job, JobState, JobStatus, ParkReason, RunOutcome};
 use serde_json::json;
 
@@ -25,7 +26,7 @@ pub(super) fn run(context: &Context, finished: &Finished) -> Exit {
             "outcome": finished.outcome,
             "failure": finished.failure,
             "assurance": finished.assurance,
-            "containment": "none",
+            "containment": finished.containment,
             "tree": finished.tree,
             "turns": finished.turns,
             "gates": finished.gates,
@@ -49,13 +50,28 @@ pub(super) fn run(context: &Context, finished: &Finished) -> Exit {
     }
     print_changes(finished);
     print(&format!("assurance    {}", assurance(finished)));
-    print("containment  none (the agent could reach whatever you can; see `dogwatch doctor`)");
+    if let Some(level) = finished.containment {
+        print(&format!("containment  {}", containment(level)));
+    }
     print(&format!(
         "bundle       {}",
         plain(&finished.bundle.to_string_lossy())
     ));
     print(&format!("next         {}", next(finished)));
     exit
+}
+
+/// What the level means for whoever reads on.
+const fn containment(level: Containment) -> &'static str {
+    match level {
+        Containment::None => "none (the agent could reach whatever you can; see `dogwatch doctor`)",
+        Containment::Reduced => {
+            "reduced (writes land in its workspace and a copy of its home; the network is the machine's)"
+        }
+        Containment::Full => {
+            "full (an ordinary user, its workspace and a copy of its home; the network is the machine's)"
+        }
+    }
 }
 
 const fn headline(outcome: RunOutcome) -> &'static str {

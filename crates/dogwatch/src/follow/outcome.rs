@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use dogwatch_api::RunDetail;
 use dogwatch_core::Sha256Digest;
+use dogwatch_core::contract::Containment;
 use dogwatch_core::failure::Failure;
 use dogwatch_core::ids::{JobId, RunId};
 use dogwatch_core::job::{Assurance, CleanupState, JobStatus, RunOutcome};
@@ -22,6 +23,8 @@ pub(crate) struct Finished {
     pub(crate) outcome: RunOutcome,
     /// Why, for everything but a success.
     pub(crate) failure: Option<Failure>,
+    /// How far its agent was kept apart from the machine; nothing if none was started.
+    pub(crate) containment: Option<Containment>,
     /// What stands behind a success.
     pub(crate) assurance: Assurance,
     /// The tree T.
@@ -48,6 +51,7 @@ impl Finished {
             run: run.id,
             outcome: closed.outcome,
             failure: closed.failure,
+            containment: run.state.containment(),
             assurance: closed.assurance,
             tree: closed.tree,
             turns: closed.turns,

@@ -2,6 +2,7 @@
 
 mod agents;
 mod bad_input;
+mod contained;
 mod crashes;
 mod demo;
 mod inspect;

@@ -61,12 +61,19 @@ impl Attempt<'_> {
         let (base, checkout) = (found.base, found.checkout);
         let (from, channel) = (earlier.clone(), self.parts.channel.clone());
         let required = self.contract.containment;
+        let command = agent.spec.command.clone();
         let (checkout, workshop, workspace, included, before) = blocking(move || {
             let vault = Vault::open_or_create(layout.root(), project, checkout.object_format())?;
             vault.fetch_base(&checkout, base)?;
             let before = fingerprint::fingerprint(checkout.common_dir())?;
-            let confinement =
-                Confinement::decide(required, &layout, channel.as_deref(), &checkout, &vault)?;
+            let confinement = Confinement::decide(
+                required,
+                &layout,
+                channel.as_deref(),
+                &checkout,
+                &vault,
+                &command,
+            )?;
             let workshop = Workshop {
                 layout,
                 project,

@@ -143,6 +143,7 @@ impl<'a> Attempt<'a> {
         let project = claimed.job.project;
         let (layout, run, branch) = (self.parts.layout.clone(), self.run, self.branch());
         let (channel, required) = (self.parts.channel.clone(), self.contract.containment);
+        let command = agent.spec.command.clone();
         let (checkout, workshop, workspace, included, before, restored) = blocking(move || {
             let record = ProjectRecord::read(&layout, project)?;
             let checkout = Checkout::discover(&record.directory())?;
@@ -152,8 +153,14 @@ impl<'a> Attempt<'a> {
                     reason: "the project's vault is not on this machine".to_owned(),
                 }
             })?;
-            let confinement =
-                Confinement::decide(required, &layout, channel.as_deref(), &checkout, &vault)?;
+            let confinement = Confinement::decide(
+                required,
+                &layout,
+                channel.as_deref(),
+                &checkout,
+                &vault,
+                &command,
+            )?;
             let workshop = Workshop {
                 layout,
                 project,

@@ -10,7 +10,7 @@ use dogwatch_blobs::{FileBlobs, FileOutput};
 use dogwatch_bundle::{KeyStore, load_trusted_keys, verify};
 use dogwatch_config::Source;
 use dogwatch_core::Clock;
-use dogwatch_core::contract::{ContractContext, ContractDraft};
+use dogwatch_core::contract::{Containment, ContractContext, ContractDraft};
 use dogwatch_core::ids::{ApprovalId, JobId, MachineId, ProjectId, RunId};
 use dogwatch_core::job::{Holder, Job, JobStatus};
 use dogwatch_core::limits::LeaseLimits;
@@ -224,6 +224,7 @@ impl Bench {
         }
         let context = ContractContext {
             base_commit: self.repo.head(),
+            containment: Containment::None,
             ..ContractContext::default()
         };
         let draft = ContractDraft::from_json(&json.to_string()).unwrap();

@@ -65,9 +65,9 @@ fn a_field_that_is_not_enforced_yet() {
         &["`acceptance[0].reuse_build` is not enforced yet"],
     );
     contract_refused(
-        json!({"containment": "full"}),
-        "not_enforced",
-        &["`containment` = \"full\" is not enforced yet"],
+        json!({"containment": "fully"}),
+        "invalid_value",
+        &["`containment` is \"fully\", which is no level of containment"],
     );
 }
 
