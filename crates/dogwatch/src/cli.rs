@@ -39,6 +39,12 @@ enum Command {
     Demo(commands::demo::DemoArgs),
     /// Show what a run changed.
     Diff(commands::diff::DiffArgs),
+    /// Take the result of a run into your repository.
+    Promote(commands::promote::PromoteArgs),
+    /// Put on record that the result of a run is not wanted.
+    Reject(commands::reject::RejectArgs),
+    /// Write the files of a run's snapshot into a fresh directory.
+    Restore(commands::restore::RestoreArgs),
     /// Check the evidence of a run.
     Verify(commands::verify::VerifyArgs),
     /// Follow a job until it is over, or waits for a person.
@@ -119,6 +125,9 @@ fn dispatch(context: &Context, command: Command) -> Result<Exit, CliError> {
         Command::Run(args) => commands::run::run(context, args),
         Command::Demo(args) => commands::demo::run(context, &args),
         Command::Diff(args) => commands::diff::run(context, &args),
+        Command::Promote(args) => commands::promote::run(context, &args),
+        Command::Reject(args) => commands::reject::run(context, &args),
+        Command::Restore(args) => commands::restore::run(context, &args),
         Command::Verify(args) => commands::verify::run(context, &args),
         Command::Wait(args) => commands::wait::run(context, &args),
         Command::Up(args) => commands::up::up(context, &args),

@@ -47,6 +47,13 @@ impl CliError {
         self
     }
 
+    /// Names what it is about, after the message.
+    #[must_use]
+    pub(crate) fn about(mut self, what: &str) -> Self {
+        self.message = format!("{} ({what})", self.message);
+        self
+    }
+
     #[must_use]
     pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());

@@ -4,6 +4,7 @@ mod cli;
 mod commands;
 mod connect;
 mod context;
+mod crash_point;
 mod error;
 mod exit;
 #[cfg(feature = "failpoints")]

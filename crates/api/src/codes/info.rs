@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use dogwatch_core::strict;
 
 use super::{
-    approvals, config, contract, data, evidence, gates, http, journal, program, queue, repository,
+    approvals, config, contract, data, evidence, gates, http, journal, landing, program, queue, repository,
     run, server, store, turn, verdicts,
 };
 
@@ -45,6 +45,7 @@ pub static AREAS: &[Area] = &[
     area("Runs", run::CODES),
     area("Turns and agents", turn::CODES),
     area("Verdicts about runs", verdicts::CODES),
+    area("Landing and restoring", landing::CODES),
     area("Gates", gates::CODES),
     area("Evidence and its verification", evidence::CODES),
     area("Journals", journal::CODES),

@@ -12,6 +12,7 @@ mod gates;
 mod http;
 mod info;
 mod journal;
+mod landing;
 mod page;
 mod program;
 mod queue;

@@ -5,13 +5,13 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use dogwatch_api::RunDetail;
 use dogwatch_core::Clock;
-use dogwatch_core::job::{Assurance, CleanupState, RunOutcome};
+use dogwatch_core::job::{Assurance, CleanupState, JudgementKind, RunOutcome};
 use dogwatch_store::{Page, RunFilter};
 use dogwatch_supervisor::os::clock::SystemClock;
 use serde_json::json;
 
 use super::reading::{PageArgs, Readings, bundle_state, line, print_failure};
-use super::story;
+use super::{kept, story};
 use crate::context::Context;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -33,11 +33,15 @@ pub(crate) enum RunsCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   dogwatch runs list --job 3fa9c1
+  dogwatch runs list --kept
   dogwatch runs list --json --limit 10")]
 pub(crate) struct RunListArgs {
     /// Only runs of this job, by its id or the end of it.
     #[arg(long, value_name = "JOB")]
     job: Option<String>,
+    /// Only runs whose workspace is still on this machine's disk, and where it is; all of them, on one page.
+    #[arg(long, conflicts_with_all = ["limit", "cursor"])]
+    kept: bool,
     #[command(flatten)]
     page: PageArgs,
 }
@@ -65,7 +69,15 @@ fn list(context: &Context, args: &RunListArgs) -> Result<Exit, CliError> {
         Some(text) => {
             let readings = Readings::open(context)?;
             let job = Some(readings.job_named(text)?.id);
-            readings.runs(RunFilter { project: None, job }, args.page.request())?
+            let filter = RunFilter { project: None, job };
+            if args.kept {
+                return kept::list(context, Some(&readings), filter);
+            }
+            readings.runs(filter, args.page.request())?
+        }
+        None if args.kept => {
+            let readings = Readings::open_if_any(context)?;
+            return kept::list(context, readings.as_ref(), RunFilter::default());
         }
         None => match Readings::open_if_any(context)? {
             Some(readings) => readings.runs(RunFilter::default(), args.page.request())?,
@@ -101,7 +113,7 @@ fn print_runs(runs: &[RunDetail]) {
 }
 
 /// The outcome of a run, or the phase it is in.
-fn status(run: &RunDetail) -> String {
+pub(super) fn status(run: &RunDetail) -> String {
     match outcome(run) {
         Some(outcome) => outcome.as_str().to_owned(),
         None => run.state.phase.as_str().to_owned(),
@@ -126,7 +138,7 @@ fn show(context: &Context, text: &str) -> Result<Exit, CliError> {
         print_json(&document);
         return Ok(Exit::Success);
     }
-    print_story(&bundle, &run);
+    print_story(context, &bundle, &run);
     line(
         "bundle",
         &format!("{} ({})", bundle.to_string_lossy(), state.replace('_', " ")),
@@ -135,7 +147,7 @@ fn show(context: &Context, text: &str) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-fn print_story(bundle: &Path, run: &RunDetail) {
+fn print_story(context: &Context, bundle: &Path, run: &RunDetail) {
     let state = &run.state;
     print(&format!("{}  {}", status(run), run.id));
     if outcome(run).is_none() {
@@ -194,7 +206,8 @@ fn print_story(bundle: &Path, run: &RunDetail) {
             Assurance::None => "none",
         };
         line("assurance", assurance);
-        line("workspace", &workspace(run));
+        line("workspace", &workspace(context, run));
+        print_verdict(run);
     }
 }
 
@@ -220,7 +233,26 @@ fn print_events(bundle: &Path, run: &RunDetail) {
     }
 }
 
-fn workspace(run: &RunDetail) -> String {
+/// What a person said about it, and where its change is.
+fn print_verdict(run: &RunDetail) {
+    if let Some(said) = &run.header.judgement {
+        let kind = match said.kind {
+            JudgementKind::Promote => "promoted",
+            JudgementKind::Reject => "rejected",
+        };
+        let reason = said.reason.as_ref().map(|reason| format!(": {reason}"));
+        let text = format!("{kind} by {}{}", said.by, reason.unwrap_or_default());
+        line("verdict", &text);
+    }
+    if let Some(landed) = &run.header.landed {
+        line(
+            "landed",
+            &format!("{} at {}", landed.reference, landed.commit),
+        );
+    }
+}
+
+fn workspace(context: &Context, run: &RunDetail) -> String {
     let cleanup = &run.header.cleanup;
     let state = match cleanup.state {
         CleanupState::Pending => "not cleaned up yet",
@@ -232,7 +264,12 @@ fn workspace(run: &RunDetail) -> String {
     [&cleanup.hook_error, &cleanup.removal_error]
         .into_iter()
         .flatten()
-        .fold(state.to_owned(), |text, error| format!("{text}: {error}"))
+        .chain(
+            kept::place(context, run)
+                .map(|place| place.display().to_string())
+                .as_ref(),
+        )
+        .fold(state.to_owned(), |text, more| format!("{text}: {more}"))
 }
 
 fn next(run: &RunDetail) -> String {

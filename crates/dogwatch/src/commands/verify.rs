@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use dogwatch_api::RunDetail;
 use dogwatch_bundle::{
-    Finding, TrustedKey, Verification, load_public_key, load_trusted_keys, verify,
+    Finding, TrustedKey, VerdictPredicate, Verification, load_public_key, load_trusted_keys, verify,
 };
 use dogwatch_core::ids::RunId;
 use dogwatch_store::{PageRequest, RunFilter};
@@ -58,6 +58,14 @@ pub(crate) fn run(context: &Context, args: &VerifyArgs) -> Result<Exit, CliError
     } else {
         Exit::Failure
     })
+}
+
+/// The evidence of a run, checked against the keys that are trusted here and against what the control plane recorded.
+pub(super) fn verify_run(context: &Context, run: &RunDetail) -> Result<Verification, CliError> {
+    let keys = keys(context, &[])?;
+    let mut verification = verify(&context.layout.bundle(run.id), &keys);
+    hold_to_record(&mut verification, run);
+    Ok(verification)
 }
 
 /// What is checked.
@@ -180,6 +188,7 @@ fn document(directory: &Path, verification: &Verification) -> serde_json::Value 
         "findings": verification.findings,
         "more_findings": verification.more_findings,
         "manifest": verification.manifest,
+        "verdicts": verification.verdicts.iter().map(|verdict| &verdict.predicate).collect::<Vec<_>>(),
     })
 }
 
@@ -198,12 +207,16 @@ fn lines(verification: &Verification) -> Vec<String> {
         &verification.manifest,
         &verification.keyid,
     ) {
-        return vec![valid_line(
+        let valid = valid_line(
             manifest.run_id,
             keyid,
             manifest.journal.count,
             manifest.files.len(),
-        )];
+        );
+        let verdicts = verification.verdicts.iter();
+        return std::iter::once(valid)
+            .chain(verdicts.map(|verdict| verdict_line(&verdict.predicate)))
+            .collect();
     }
     let mut lines: Vec<String> = verification.findings.iter().map(finding_line).collect();
     if verification.more_findings > 0 {
@@ -215,6 +228,22 @@ fn lines(verification: &Verification) -> Vec<String> {
 fn valid_line(run: RunId, keyid: &str, records: u64, files: usize) -> String {
     let key = keyid.get(..16).unwrap_or(keyid);
     format!("valid  {run}  signed by {key}  {records} records, {files} files")
+}
+
+/// A person's word is on one line, and so is the name of a branch.
+fn verdict_line(verdict: &VerdictPredicate) -> String {
+    let landed = verdict.landed.as_ref();
+    let landed = landed.map(|at| format!("  {} at {}", at.reference, at.commit));
+    let reason = verdict.reason.as_ref().map(|reason| format!("  {reason}"));
+    format!(
+        "{:<7}  by {} at {}{}{}",
+        verdict.kind.as_str(),
+        verdict.by,
+        verdict.at,
+        landed.unwrap_or_default(),
+        reason.unwrap_or_default()
+    )
+    .replace('\n', " ")
 }
 
 fn finding_line(finding: &Finding) -> String {

@@ -15,3 +15,4 @@ mod scene;
 mod server;
 mod support;
 mod tamper;
+mod verdicts;

@@ -7,7 +7,7 @@ mod repository;
 mod tools;
 
 use clap::Args;
-use dogwatch_supervisor::probe;
+use dogwatch_supervisor::{probe, probe_in};
 use serde_json::json;
 
 use self::check::Status;
@@ -20,14 +20,23 @@ use crate::output::{plain, print, print_json};
 #[derive(Debug, Args)]
 #[command(
     after_help = "Checks git, the store, the data directory, keys, configuration, the repository it stands in, and each means of isolation.
-Writes nothing. Exit codes: 0 nothing failed, 1 something did."
+Leaves nothing behind. Exit codes: 0 nothing failed, 1 something did; with --strict, warnings count too."
 )]
-pub(crate) struct DoctorArgs {}
+pub(crate) struct DoctorArgs {
+    /// End with 1 where something could be better, too.
+    #[arg(long)]
+    strict: bool,
+}
 
-pub(crate) fn run(context: &Context, _args: &DoctorArgs) -> Result<Exit, CliError> {
-    // First, while this process has one thread: the trials are made in its children.
-    let capabilities = probe();
-    let mut checks = isolation::checks(&capabilities);
+pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Result<Exit, CliError> {
+    // First, while this process has one thread: the trials are made in its children. Overlays depend on the file system that the
+    // workspaces are on, so they are tried beside them, where there are any.
+    let capabilities = match context.layout.root().join("work") {
+        work if work.is_dir() => probe_in(&work),
+        _ => probe(),
+    };
+    let user = isolation::AgentUser::here(context);
+    let mut checks = isolation::checks(&capabilities, user, isolation::required(context));
     checks.extend(tools::checks(context));
     checks.extend(data::checks(context));
     checks.extend(repository::checks(context));
@@ -39,7 +48,8 @@ pub(crate) fn run(context: &Context, _args: &DoctorArgs) -> Result<Exit, CliErro
     if context.json {
         print_json(&json!({
             "status": worst,
-            "containment": isolation::CONTAINMENT,
+            "containment": isolation::reached(&capabilities, user),
+            "workspace_method": isolation::method(&capabilities),
             "checks": checks,
             "capabilities": capabilities,
         }));
@@ -48,9 +58,11 @@ pub(crate) fn run(context: &Context, _args: &DoctorArgs) -> Result<Exit, CliErro
             print(&plain(&check.line()));
         }
     }
-    Ok(if worst == Status::Fail {
-        Exit::Failure
-    } else {
-        Exit::Success
-    })
+    Ok(
+        if worst == Status::Fail || (args.strict && worst == Status::Warn) {
+            Exit::Failure
+        } else {
+            Exit::Success
+        },
+    )
 }
