@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use dogwatch_core::strict;
 
 use super::{
-    approvals, config, contract, data, evidence, gates, http, journal, landing, program, queue, repository,
-    run, server, store, turn, verdicts,
+    approvals, config, contract, data, evidence, gates, http, journal, landing, program, queue,
+    repository, run, server, store, turn, verdicts,
 };
 
 /// What a code means.
