@@ -22,9 +22,8 @@ fn main() -> ExitCode {
         return ended;
     }
     let mut arguments = std::env::args_os();
-    match arguments.nth(1).as_deref().and_then(|word| word.to_str()) {
-        Some("__scripted-agent") => return dogwatch_scripted::agent_main(arguments),
-        Some(_) | None => {}
+    if arguments.nth(1).is_some_and(|word| word == "__scripted-agent") {
+        return dogwatch_scripted::agent_main(arguments);
     }
     #[cfg(feature = "failpoints")]
     failpoints::arm();

@@ -31,6 +31,14 @@ codes! {
         "The contract requires a level of containment that this machine does not give, or no longer gives, so nothing was started. It is never lowered silently."
         next "`dogwatch doctor` says what is missing and how to get it. Or ask for less with `--containment`; then `dogwatch jobs retry`."
     }
+    history_kept "The agent's commits are kept" {
+        "The commits that the agent made lead to the result, passed every check, and land with it."
+        next "Nothing: `dogwatch promote` brings them along."
+    }
+    history_left "The agent's commits are not kept" {
+        "The commits that the agent made do not lead to the result, or did not pass the checks. The result itself is complete."
+        next "Nothing: `dogwatch promote` lands the result as one commit."
+    }
     ignored_not_kept "Some ignored files are not in the snapshot" {
         "Ignored files beyond the cap of a snapshot are listed with size and digest instead of kept."
         next "Nothing, if they can be made again; else set keep_workspace and look in the workspace."

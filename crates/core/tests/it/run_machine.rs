@@ -47,6 +47,7 @@ fn ended_turn(turn: u32, status: TurnStatus) -> RunEvent {
         tool_calls: 0,
         exit_code: None,
         kill_rung: "pid_namespace".into(),
+        containment: None,
         leftovers: 0,
         duration_ms: 1,
         output_bytes: 0,

@@ -4,6 +4,7 @@ mod approvals;
 mod clean_up;
 mod environment;
 mod gates;
+mod history;
 mod park;
 mod prepare;
 mod resume;

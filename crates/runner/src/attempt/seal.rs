@@ -38,6 +38,9 @@ impl Attempt<'_> {
         if let Some(prepared) = &mut prepared {
             self.last_snapshot(prepared).await?;
             self.compare_host(prepared).await?;
+            if outcome == RunOutcome::Succeeded {
+                self.keep_history(prepared).await?;
+            }
         }
         let tree = prepared
             .as_ref()
