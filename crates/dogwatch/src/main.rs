@@ -22,7 +22,10 @@ fn main() -> ExitCode {
         return ended;
     }
     let mut arguments = std::env::args_os();
-    if arguments.nth(1).is_some_and(|word| word == "__scripted-agent") {
+    if arguments
+        .nth(1)
+        .is_some_and(|word| word == "__scripted-agent")
+    {
         return dogwatch_scripted::agent_main(arguments);
     }
     #[cfg(feature = "failpoints")]

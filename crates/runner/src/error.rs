@@ -15,6 +15,7 @@ use dogwatch_gates::GateRunError;
 use dogwatch_workspace::fingerprint::FingerprintError;
 use dogwatch_workspace::included::IncludeError;
 use dogwatch_workspace::snapshot::RestoreError;
+use dogwatch_workspace::trash::RemoveError;
 use dogwatch_workspace::{
     CheckoutError, CloneError, GitError, OverlayError, SnapshotError, VaultError,
 };
@@ -70,6 +71,9 @@ pub enum RunnerError {
         /// What is missing.
         missing: Vec<String>,
     },
+    /// A workspace could not be moved out of the way.
+    #[error("clear a workspace")]
+    Remove(#[from] RemoveError),
     /// Files of the user's checkout that should come along.
     #[error("bring along what .worktreeinclude names")]
     Include(#[from] IncludeError),
@@ -201,6 +205,7 @@ impl RunnerError {
                 "`dogwatch doctor` says how to get it; or ask for less with --containment, then `dogwatch jobs retry`",
             ),
             Self::Vault(_)
+            | Self::Remove(_)
             | Self::Overlay(_)
             | Self::Include(_)
             | Self::Clone(_)

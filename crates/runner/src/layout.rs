@@ -56,6 +56,11 @@ impl DataLayout {
         self.work(run).join("workspace")
     }
 
+    /// In which start of the machine the run's workspace was made.
+    pub(crate) fn boot(&self, run: RunId) -> PathBuf {
+        self.work(run).join("boot")
+    }
+
     /// Which files came along from the user's checkout.
     pub(crate) fn included(&self, run: RunId) -> PathBuf {
         self.work(run).join("included.json")

@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dogwatch_core::redact::SecretSet;
-use dogwatch_supervisor::{SPEC_VERSION, ShimProgram, ShimSpec, Supervised, WantedRung};
+use dogwatch_supervisor::{
+    DEFAULT_MAX_PROCESSES, SPEC_VERSION, ShimProgram, ShimSpec, Supervised, WantedRung,
+};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::lchown;
 use std::path::Path;
 
 use dogwatch_core::ids::{ProjectId, RunId};
+use dogwatch_supervisor::ProcessIdentity;
 use dogwatch_workspace::included::{FILE_NAME, IncludeLimits, copy_included};
 use dogwatch_workspace::snapshot::{RestoreError, restore};
 use dogwatch_workspace::{
@@ -81,9 +82,25 @@ impl Workshop {
         Ok(Workspace::Plain(target))
     }
 
-    /// The run's workspace as it was left, if it is there.
+    /// The run's workspace as it was left, if it is there and whole: after a restart of the machine what was not synced may be missing,
+    /// and the last snapshot is what counts.
     pub(crate) fn open(&self) -> Result<Option<Workspace>, RunnerError> {
-        open(&self.layout, self.project, self.run, &self.vault)
+        let since = self.layout.boot(self.run);
+        let made_in = match fs::read_to_string(&since) {
+            Ok(boot) => Some(boot),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(RunnerError::file("read", &since)(error)),
+        };
+        let found = open(&self.layout, self.project, self.run, &self.vault)?;
+        match found {
+            Some(Workspace::Overlay(overlay)) if made_in.as_ref() != Some(&this_boot()?) => {
+                let trash = Trash::of(self.layout.root());
+                let discarded = overlay.release(&self.cache(), &trash)?;
+                discarded.delete_in_background();
+                Ok(None)
+            }
+            found => Ok(found),
+        }
     }
 
     /// A fresh place with tree T in it, for a round of gates.
@@ -141,6 +158,8 @@ impl Workshop {
             owner: self.confinement.as_ref().and_then(Confinement::owner),
             content,
         };
+        let boot = self.layout.boot(self.run);
+        write_durably(&boot, this_boot()?.as_bytes())?;
         let made = OverlayWorkspace::create(&self.vault, &self.cache(), &request)?;
         Ok(Workspace::Overlay(made))
     }
@@ -174,6 +193,13 @@ impl Workshop {
         remove_if_there(&files)?;
         fs::rename(&clone, workspace).map_err(RunnerError::file("move", workspace))
     }
+}
+
+/// Which start of the machine this is.
+fn this_boot() -> Result<String, RunnerError> {
+    let own = ProcessIdentity::of_self();
+    own.map(|own| own.boot_id)
+        .map_err(|error| RunnerError::file("read", "/proc/self")(io::Error::other(error)))
 }
 
 /// The checked-out base commits of a project.

@@ -4,8 +4,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::mount::{MsFlags, mount};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 /// Opens what has this name now, refusing any symlink on the way: the name was resolved before.
 pub(crate) fn open_resolved(path: &Path) -> io::Result<OwnedFd> {
@@ -53,14 +55,18 @@ pub(crate) struct Layered<'a> {
 }
 
 /// Mounts an overlay whose upper directory holds whole files under their own names, so that it can be read without the kernel's help.
+///
+/// It is volatile: what a command wrote is not forced to the disk when its mount goes, which would make every end of a command wait for
+/// all that the machine has to write. What has to outlive a power cut is read from the upper directory and written elsewhere.
 pub(crate) fn overlay(layers: &Layered<'_>, target: &Path) -> io::Result<()> {
+    forget_volatile(layers.work)?;
     let kind = if layers.in_user_namespace {
         "userxattr"
     } else {
         "redirect_dir=off"
     };
     let options = format!(
-        "lowerdir={},upperdir={},workdir={},{kind},metacopy=off,index=off",
+        "lowerdir={},upperdir={},workdir={},{kind},metacopy=off,index=off,volatile",
         name_of(layers.lower).display(),
         name_of(layers.upper).display(),
         name_of(layers.work).display(),
@@ -72,4 +78,16 @@ pub(crate) fn overlay(layers: &Layered<'_>, target: &Path) -> io::Result<()> {
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
         Some(options.as_str()),
     )?)
+}
+
+/// Takes away the mark that an earlier mount over the same layers was volatile. The kernel refuses to mount over it, as after a power cut
+/// the layers may hold anything; but a run of before a power cut is never gone on with from its layers.
+fn forget_volatile(work: &OwnedFd) -> io::Result<()> {
+    for path in ["work/incompat/volatile", "work/incompat"] {
+        match unlinkat(work, path, UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }

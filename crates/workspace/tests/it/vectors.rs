@@ -536,7 +536,7 @@ fn everything(scene: &Scene, canaries: &Path) -> Result<(), LandError> {
         ..Extent::default()
     };
     let request = SnapshotRequest {
-        workspace: &scene.clone,
+        workspace: scene.clone.as_path().into(),
         base: scene.base,
         run: run(),
         label: "turn-001",
