@@ -83,8 +83,12 @@ pub(crate) fn overlay(layers: &Layered<'_>, target: &Path) -> io::Result<()> {
 /// Takes away the mark that an earlier mount over the same layers was volatile. The kernel refuses to mount over it, as after a power cut
 /// the layers may hold anything; but a run of before a power cut is never gone on with from its layers.
 fn forget_volatile(work: &OwnedFd) -> io::Result<()> {
-    for path in ["work/incompat/volatile", "work/incompat"] {
-        match unlinkat(work, path, UnlinkatFlags::RemoveDir) {
+    for (path, kind) in [
+        ("work/incompat/volatile/dirty", UnlinkatFlags::NoRemoveDir),
+        ("work/incompat/volatile", UnlinkatFlags::RemoveDir),
+        ("work/incompat", UnlinkatFlags::RemoveDir),
+    ] {
+        match unlinkat(work, path, kind) {
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(error) => return Err(error.into()),
         }
