@@ -117,6 +117,7 @@ async fn promote(
     subject.judge(connection, RunVerdict::Promote, None).await?;
     crash_point!("promote.judged");
     intent.write(&subject.bundle)?;
+    crash_point!("promote.begun");
     let was_landed = plan.kind() == PlanKind::Landed;
     land::execute(&place.checkout, &place.vault, &plan).map_err(|error| refused(&error))?;
     crash_point!("promote.executed");
