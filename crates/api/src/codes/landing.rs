@@ -69,7 +69,7 @@ codes! {
     }
     target_raced "Somebody else moved the branch meanwhile" {
         "The branch was moved, locked or checked out elsewhere between looking and landing. Nothing of the change is in it."
-        next "Look at what happened to it, then promote again."
+        next "Look at what happened to it, then promote again. If git names a lock and no git command is running, remove it first."
     }
     index_locked "Another git command is at work there" {
         "git's index of the worktree is locked."

@@ -1,8 +1,10 @@
 //! Where a change lands, and what keeps it from landing.
 
+use dogwatch_testkit::Repo;
 use serde_json::json;
 
 use super::stage::{SUMMARY, Stage};
+use crate::support::Case;
 
 #[test]
 fn a_branch_that_did_not_move_goes_forward_with_its_files() {
@@ -215,4 +217,59 @@ fn the_agents_own_commits_land_where_they_were_kept() {
     );
     let message = repo.git(["log", "-1", "--format=%B"]).text();
     assert!(!message.contains("forged"), "{message}");
+}
+
+/// Killed while the files are being written: the same run's promotion finishes it, and no other run's comes between.
+#[test]
+fn half_written_files_are_finished_by_the_same_run_only() {
+    let repo = Repo::init();
+    repo.write(".gitattributes", "*.slow filter=slow\n")
+        .write("notes.txt", "first\n")
+        .write(".gitignore", "*.log\n")
+        .commit("start");
+    let case = Case::in_repo(
+        repo,
+        json!([{"actions": [
+            {"write": {"path": "a.slow", "content": "slow\n"}},
+            {"write": {"path": "answer.txt", "content": "42\n"}},
+            {"append": {"path": "notes.txt", "content": "by the agent\n"}},
+        ]}]),
+    );
+    let other = case.expect_success(&case.run());
+    let finished = case.expect_success(&case.run());
+    let stage = Stage::of_run(case, finished);
+    // The user's own filter runs when the user's own files are written, and this one waits.
+    let (arrived, go) = (stage.case.meeting("arrived"), stage.case.meeting("go"));
+    let smudge = format!(
+        "touch '{}'; until test -e '{}'; do sleep 0.01; done; cat",
+        arrived.display(),
+        go.display()
+    );
+    let repo = &stage.case.repo;
+    repo.git(["config", "filter.slow.smudge", &smudge])
+        .expect_success();
+    let promote = stage.case.command(["promote", stage.run_id(), "--json"]);
+    let running = stage.case.start(promote);
+    running.wait_for_file(&arrived);
+    drop(running);
+    std::fs::write(&go, "").unwrap();
+    assert_eq!(repo.head(), stage.base, "the branch moves last");
+
+    let other = other.result["run_id"].as_str().expect("a run");
+    let refused = stage.case.dogwatch(&["promote", other, "--json"]);
+    refused.expect_refusal("landing_interrupted", &[stage.run_id()]);
+    // As after a power cut, git may have left its lock on the branch, which only a person can tell from one that is in use.
+    let lock = repo.path().join(".git/refs/heads/main.lock");
+    if lock.exists() {
+        stage
+            .promote(&[])
+            .expect_refusal("target_raced", &["main.lock", "remove it"]);
+        std::fs::remove_file(&lock).unwrap();
+    }
+    let said = stage.promoted(&[]);
+    assert_eq!(said["landed"]["how"], "fast_forward");
+    stage.has_landed("refs/heads/main");
+    assert_eq!(repo.status(), "");
+    let slow = std::fs::read(repo.path().join("a.slow")).unwrap();
+    assert_eq!(slow, b"slow\n");
 }

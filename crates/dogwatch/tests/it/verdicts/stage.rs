@@ -42,6 +42,11 @@ impl Stage {
             .commit("start");
         let case = Case::in_repo(repo, turns);
         let finished = case.expect_success(&case.run());
+        Self::of_run(case, finished)
+    }
+
+    /// A run of the test's own making.
+    pub(super) fn of_run(case: Case, finished: Finished) -> Self {
         Self {
             base: case.repo.head(),
             case,
