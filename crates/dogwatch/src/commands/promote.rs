@@ -132,6 +132,8 @@ async fn promote(
         .await?;
     crash_point!("promote.landed");
     let verdict = write_statement(context, &subject)?;
+    // What was finished may be another promotion than the one that was asked for.
+    refuse_elsewhere(context, &subject, &landed, args)?;
     report(
         context,
         &subject,

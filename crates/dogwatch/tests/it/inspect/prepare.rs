@@ -25,6 +25,10 @@ impl Desk {
     fn dogwatch(&self, args: &[&str]) -> Outcome {
         let mut command = self.home.command(program());
         command.args(args).current_dir(self.repo.path());
+        if args[0] == "doctor" {
+            // What the machine lacks would be a failure where runs need it.
+            command.env("DOGWATCH_RUN_CONTAINMENT", "none");
+        }
         self.home.run(&mut command)
     }
 

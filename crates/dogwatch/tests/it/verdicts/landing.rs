@@ -258,13 +258,15 @@ fn half_written_files_are_finished_by_the_same_run_only() {
     let other = other.result["run_id"].as_str().expect("a run");
     let refused = stage.case.dogwatch(&["promote", other, "--json"]);
     refused.expect_refusal("landing_interrupted", &[stage.run_id()]);
-    // As after a power cut, git may have left its lock on the branch, which only a person can tell from one that is in use.
-    let lock = repo.path().join(".git/refs/heads/main.lock");
-    if lock.exists() {
-        stage
-            .promote(&[])
-            .expect_refusal("target_raced", &["main.lock", "remove it"]);
-        std::fs::remove_file(&lock).unwrap();
+    // As after a power cut, git may have left its locks on the branch, which only a person can tell from some that are in use.
+    for name in ["refs/heads/main.lock", "HEAD.lock"] {
+        let lock = repo.path().join(".git").join(name);
+        if lock.exists() {
+            stage
+                .promote(&[])
+                .expect_refusal("target_raced", &[name, "remove it first"]);
+            std::fs::remove_file(&lock).unwrap();
+        }
     }
     let said = stage.promoted(&[]);
     assert_eq!(said["landed"]["how"], "fast_forward");

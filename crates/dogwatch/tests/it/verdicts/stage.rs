@@ -102,7 +102,7 @@ impl Stage {
     pub(super) fn is_untouched(&self, head: &str) {
         assert_eq!(self.case.repo.head(), head);
         assert_eq!(self.header()["landed"], Value::Null);
-        assert_eq!(self.statements(), [PathBuf::new(); 0]);
+        assert!(self.statements().is_empty());
         self.is_tidy();
     }
 

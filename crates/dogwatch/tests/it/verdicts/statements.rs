@@ -111,6 +111,7 @@ fn a_promotion_that_was_killed_is_finished_by_the_next() {
         ("promote.begun", &["--branch", "fix"]),
         ("promote.executed", &[]),
         ("promote.executed", &["--merge"]),
+        ("promote.executed", &["--branch", "fix"]),
         ("promote.landed", &["--branch", "fix"]),
     ] {
         let stage = Stage::new();
@@ -135,7 +136,10 @@ fn a_promotion_that_was_killed_is_finished_by_the_next() {
         assert_eq!(stage.statements().len(), 0, "{point}");
 
         // What is done stays done, even if the next one is asked for something else.
-        if point == "promote.executed" && !merge {
+        if point == "promote.executed" && args.contains(&"fix") {
+            let refused = stage.promote(&["--into", "main"]);
+            refused.expect_refusal("already_landed", &["git merge fix"]);
+        } else if point == "promote.executed" && !merge {
             let mut later = stage.case.command(["promote", stage.run_id()]);
             later.args(["--message", "another message"]);
             let ended = stage.case.start(later).wait();
