@@ -29,10 +29,10 @@ pub(crate) struct DoctorArgs {
 }
 
 pub(crate) fn run(context: &Context, args: &DoctorArgs) -> Result<Exit, CliError> {
-    // First, while this process has one thread: the trials are made in its children. Overlays depend on the file system that the
-    // workspaces are on, so they are tried beside them, where there are any.
-    let capabilities = match context.layout.root().join("work") {
-        work if work.is_dir() => probe_in(&work),
+    // First, while this process has one thread: the trials are made in its children. Overlays depend on the file system, so they are tried
+    // where workspaces are.
+    let capabilities = match context.layout.root() {
+        data if data.is_dir() => probe_in(data),
         _ => probe(),
     };
     let user = isolation::AgentUser::here(context);
