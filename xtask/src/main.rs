@@ -1,9 +1,11 @@
-//! Development tasks of the repository: `cargo xtask test`, `cargo xtask ci`, `cargo xtask tidy`, `cargo xtask schema`.
+//! Development tasks of the repository: `cargo xtask test`, `cargo xtask ci`, `cargo xtask tidy`, `cargo xtask schema`,
+//! `cargo xtask bench`.
 #![expect(
     clippy::print_stdout,
     reason = "what a task found is its output, and stdout is where it goes"
 )]
 
+mod bench;
 mod ci;
 mod run;
 mod schema;
@@ -33,6 +35,8 @@ enum Task {
     Tidy,
     /// Write what is made from types: schemas, openapi.json, the pages of the codes.
     Schema,
+    /// Run the benches in release and show their figures beside the goals.
+    Bench(bench::BenchArgs),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(&root),
         Task::Tidy => tidy::run(&root),
         Task::Schema => schema::run(&root),
+        Task::Bench(args) => bench::run(&root, &args),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -103,13 +103,15 @@ impl Confinement {
         self.user.map(|AgentUser { uid, gid }| Owner { uid, gid })
     }
 
-    /// Variables that commands get because of whom they run as.
+    /// Variables that commands get because of what they see and whom they run as.
     pub(crate) fn env(&self) -> Vec<(OsString, OsString)> {
-        match (&self.user, &self.home) {
-            (Some(_), Some(home)) => vec![("HOME".into(), home.into())],
-            (Some(_), None) => vec![("HOME".into(), "/tmp".into())],
-            (None, _) => Vec::new(),
+        // Every view has directories for temporary files of its own; another one that the user named is not in it.
+        let mut env = vec![("TMPDIR".into(), "/tmp".into())];
+        if self.user.is_some() {
+            let home = self.home.as_deref().unwrap_or(Path::new("/tmp"));
+            env.push(("HOME".into(), home.into()));
         }
+        env
     }
 
     /// The view of a command that works in `workspace`. It may write there, in a copy of its home, and in `writable`.
@@ -196,8 +198,25 @@ fn agent_user(checkout: &Checkout) -> Result<Option<AgentUser>, RunnerError> {
     }
     let top = checkout.top_level();
     let found = fs::metadata(top).map_err(RunnerError::file("look at", top))?;
-    let (uid, gid) = (found.uid(), found.gid());
-    Ok((uid != 0 && gid != 0).then_some(AgentUser { uid, gid }))
+    let uid = found.uid();
+    if uid == 0 {
+        return Ok(None);
+    }
+    // A `chown` of the user alone leaves files root's group, which is no reason to run as root.
+    let gid = match found.gid() {
+        0 => group_of(uid),
+        gid => gid,
+    };
+    Ok(Some(AgentUser { uid, gid }))
+}
+
+/// The group that a user logs in with; that of the same number where the machine does not know the user.
+fn group_of(uid: u32) -> u32 {
+    let known = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    match known.map(|user| user.gid.as_raw()) {
+        Some(0) | None => uid,
+        Some(gid) => gid,
+    }
 }
 
 /// The home directory of the commands' user, if there is one to show.

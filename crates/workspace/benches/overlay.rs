@@ -148,6 +148,18 @@ fn bench(files: usize, rounds: usize) {
             times[0],
             times[times.len() - 1]
         );
+        let goal = match (what, files) {
+            ("workspace ready", 5_000) => 60,
+            ("workspace ready", 50_000) => 120,
+            ("released", _) => 30,
+            ("snapshot, five changes", 50_000) => 20,
+            _ => continue,
+        };
+        let (name, middle) = (format!("{what}, {files} files"), times[times.len() / 2]);
+        println!(
+            "{}",
+            json!({"name": name, "value": middle.as_secs_f64() * 1e3, "unit": "ms", "goal": format!("<= {goal}")})
+        );
     }
 }
 

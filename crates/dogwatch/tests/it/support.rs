@@ -3,12 +3,14 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use dogwatch_bundle::{BundleLayout, load_trusted_keys, verify};
-use dogwatch_testkit::{Home, Pid, Repo, kill_tree, processes_with_env, wait_for, wait_until};
+use dogwatch_testkit::{
+    AsUser, Home, Pid, Repo, give_to_65534, kill_tree, processes_with_env, wait_for, wait_until,
+};
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
 
@@ -31,6 +33,7 @@ pub(crate) struct Case {
     pub(crate) home: Home,
     pub(crate) repo: Repo,
     commands: AtomicU32,
+    user: Option<AsUser>,
 }
 
 impl Case {
@@ -46,6 +49,7 @@ impl Case {
             home,
             repo,
             commands: AtomicU32::new(0),
+            user: None,
         };
         case.script(turns);
         let script = case.script_path();
@@ -63,6 +67,14 @@ impl Case {
         let case = Self::new(json!([]));
         case.agent(command);
         case
+    }
+
+    /// From now on everything is user 65534's: home, repository and commands.
+    #[track_caller]
+    pub(crate) fn hand_over(&mut self, user: AsUser) {
+        give_to_65534(self.home.root());
+        give_to_65534(self.repo.root());
+        self.user = Some(user);
     }
 
     /// Writes the agent's script anew.
@@ -95,7 +107,14 @@ impl Case {
             // Scripts meet their tests outside of the workspace.
             .env("DOGWATCH_RUN_CONTAINMENT", "none")
             .current_dir(self.repo.path());
-        command
+        match &self.user {
+            Some(user) => {
+                let mut wrapped = user.wrap(&command);
+                wrapped.stdin(Stdio::null());
+                wrapped
+            }
+            None => command,
+        }
     }
 
     /// Runs a dogwatch command to its end.
@@ -253,7 +272,7 @@ impl Running {
     }
 
     #[track_caller]
-    fn wait_for(&self, what: &str, condition: impl FnMut() -> bool) {
+    pub(crate) fn wait_for(&self, what: &str, condition: impl FnMut() -> bool) {
         if let Err(error) = wait_until(what, PATIENCE, condition) {
             panic!("{error}\n{}\n{}", self.out(), self.err());
         }

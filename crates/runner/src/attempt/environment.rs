@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use dogwatch_agents::Secrets;
 use dogwatch_config::EffectiveProfile;
 use dogwatch_core::Sha256Digest;
+use dogwatch_workspace::Owner;
 
 use super::Attempt;
 use super::prepare::Prepared;
@@ -78,18 +79,27 @@ impl Attempt<'_> {
     }
 
     /// Fetches the payload of the job and puts it where the agent finds it, outside the workspace.
-    pub(super) async fn fetch_context(&self) -> Result<(), RunnerError> {
+    pub(super) async fn fetch_context(
+        &self,
+        confinement: Option<&Confinement>,
+    ) -> Result<(), RunnerError> {
         let Some(digest) = self.context else {
             return Ok(());
         };
         let plane = &self.parts.plane;
         let bytes = self.patience.ask(|| plane.blob(digest)).await?;
         let path = self.parts.layout.context(self.run);
-        blocking(move || write_context(&path, digest, &bytes)).await
+        let owner = confinement.and_then(Confinement::owner);
+        blocking(move || write_context(&path, digest, &bytes, owner)).await
     }
 }
 
-fn write_context(path: &Path, digest: Sha256Digest, bytes: &[u8]) -> Result<(), RunnerError> {
+fn write_context(
+    path: &Path,
+    digest: Sha256Digest,
+    bytes: &[u8],
+    owner: Option<Owner>,
+) -> Result<(), RunnerError> {
     if Sha256Digest::of(bytes) != digest {
         let error = std::io::Error::other("it is not the payload that the job names");
         return Err(RunnerError::file("fetch", path)(error));
@@ -105,5 +115,11 @@ fn write_context(path: &Path, digest: Sha256Digest, bytes: &[u8]) -> Result<(), 
     }
     write_durably(path, bytes)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o400))
-        .map_err(RunnerError::file("protect", path))
+        .map_err(RunnerError::file("protect", path))?;
+    // Only its reader may open it, which is not root where root gives its agents to another user.
+    match owner {
+        Some(Owner { uid, gid }) => lchown(path, Some(uid), Some(gid))
+            .map_err(RunnerError::file("change the owner of", path)),
+        None => Ok(()),
+    }
 }

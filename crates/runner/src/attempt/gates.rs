@@ -67,6 +67,13 @@ impl Attempt<'_> {
         let place = blocking(move || workshop.export(tree, &target)).await?;
         // A home of their own: what the agent left in its copy is no gate's business.
         let home = HomeLayers::below(&directory);
+        let mut env = vec![
+            ("DOGWATCH_RUN_ID".into(), self.run.to_string().into()),
+            ("DOGWATCH_JOB_ID".into(), self.held.job.to_string().into()),
+        ];
+        if let Some(confinement) = &prepared.workshop.confinement {
+            env.extend(confinement.env());
+        }
         let mut reports = Vec::new();
         for gate in gates {
             self.set_aside(&gate.name, round)?;
@@ -82,10 +89,7 @@ impl Attempt<'_> {
                     Some(confinement) => Some(confinement.view(&place, &home, &[], &[])?),
                     None => None,
                 },
-                env: vec![
-                    ("DOGWATCH_RUN_ID".into(), self.run.to_string().into()),
-                    ("DOGWATCH_JOB_ID".into(), self.held.job.to_string().into()),
-                ],
+                env: env.clone(),
                 files: AcceptanceFiles {
                     shim: ShimPlaces {
                         frames: paths.frames(),

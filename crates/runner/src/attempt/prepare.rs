@@ -90,7 +90,7 @@ impl Attempt<'_> {
         .await?;
         self.learn_secrets(&found.profile, workshop.confinement.as_ref())
             .await?;
-        self.fetch_context().await?;
+        self.fetch_context(workshop.confinement.as_ref()).await?;
         self.recorder
             .record(RunEvent::WorkspaceReady(WorkspaceReady {
                 workspace: WorkspaceId::mint(&*self.parts.clock, &*self.parts.entropy),

@@ -191,7 +191,7 @@ impl<'a> Attempt<'a> {
         }
         self.learn_secrets(&profile, workshop.confinement.as_ref())
             .await?;
-        self.fetch_context().await?;
+        self.fetch_context(workshop.confinement.as_ref()).await?;
         let mut prepared = Prepared {
             checkout,
             vault: workshop.vault.clone(),

@@ -269,16 +269,37 @@ fn state(root: &Path) -> BTreeMap<String, String> {
     found
 }
 
-fn script(attacks: &[(&str, &str)]) -> String {
+/// A name and a script.
+pub(crate) type Attack = (&'static str, &'static str);
+
+/// All that can be tried by somebody.
+pub(crate) fn attacks_of(who: Who) -> Vec<Attack> {
+    let mut attacks = ATTACKS.to_vec();
+    if who != Who::Same || !nix::unistd::geteuid().is_root() {
+        attacks.extend(FOR_ORDINARY_USERS);
+    }
+    attacks
+}
+
+/// Each attack on its own, one after the other.
+fn one_by_one(attacks: &[Attack]) -> String {
+    script(attacks, |_| false)
+}
+
+/// The attacks in this order, some of them beside those that follow.
+pub(crate) fn script(attacks: &[Attack], mut beside: impl FnMut(usize) -> bool) -> String {
     let mut script = String::from("cd $PWD\n");
     for (number, (_, attack)) in attacks.iter().enumerate() {
         let quoted = attack.replace('\'', "'\\''");
+        let end = if beside(number) { " &" } else { "" };
+        // One write says what came of it, so that nothing gets between its lines.
         writeln!(
             script,
-            "if sh -c '{quoted}' > out.{number} 2>&1; then echo 'THROUGH {number}'; cat out.{number}; else echo 'HELD {number}'; fi"
+            "{{ if sh -c '{quoted}' > out.{number} 2>&1; then printf 'THROUGH {number}\\n%s\\n' \"$(head -c 1000 out.{number})\"; else echo 'HELD {number}'; fi; }}{end}"
         )
         .unwrap();
     }
+    script.push_str("wait\n");
     script
 }
 
@@ -309,29 +330,26 @@ const HARMLESS: &[&str] = &[
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_gets_out() {
     for who in whoever().await {
-        try_everything(who, true).await;
+        let attacks = attacks_of(who);
+        assault(who, true, &attacks, &one_by_one(&attacks)).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_view_the_same_attacks_get_through() {
-    try_everything(Who::Same, false).await;
+    let mut attacks = attacks_of(Who::Same);
+    attacks.retain(|(name, _)| HARMLESS.contains(name));
+    assert_eq!(attacks.len(), HARMLESS.len());
+    assault(Who::Same, false, &attacks, &one_by_one(&attacks)).await;
 }
 
-async fn try_everything(who: Who, in_view: bool) {
+/// Carries out attacks. In a view none of them gets through, and nothing of the host is another than before.
+pub(crate) async fn assault(who: Who, in_view: bool, attacks: &[Attack], script: &str) {
     use std::os::linux::net::SocketAddrExt as _;
     let program = env!("CARGO_BIN_EXE_dogwatch-shim-for-tests");
     let mark = marked_seconds();
     let root = nix::unistd::geteuid().is_root();
-    let mut attacks = ATTACKS.to_vec();
-    if who != Who::Same || !root {
-        attacks.extend(FOR_ORDINARY_USERS);
-    }
-    if !in_view {
-        attacks.retain(|(name, _)| HARMLESS.contains(name));
-        assert_eq!(attacks.len(), HARMLESS.len());
-    }
-    let mut contained = Contained::sh(who, &script(&attacks));
+    let mut contained = Contained::sh(who, script);
     let host = contained.at("host");
     let socket = UnixListener::bind(host.join("data/host.sock")).unwrap();
     let name = format!("dogwatch-{}-{who:?}-{in_view}", std::process::id());

@@ -5,6 +5,7 @@ mod control;
 mod ending;
 mod floods;
 mod hostile;
+mod hostile_random;
 mod ladder;
 mod launching;
 mod output;

@@ -1,13 +1,14 @@
-//! Runs with a view of their own: what a hostile agent cannot do, and what it cannot lose.
+//! A hostile agent changes nothing but its workspace, whoever runs it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use dogwatch_testkit::give_to_65534;
+use serde_json::json;
 
-use crate::support::{Case, Finished};
+use super::kind::{Kind, not_of, repo, shell};
 
 /// Every file below a directory with what makes it what it is.
 fn standing(root: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
@@ -36,23 +37,25 @@ fn standing(root: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
     found
 }
 
-fn contained(mut contract: Value) -> Value {
-    contract["containment"] = json!("reduced");
-    contract
-}
-
-fn shell(script: &str) -> Value {
-    json!({"shell": {"command": script}})
-}
-
-#[track_caller]
-fn level(finished: &Finished) -> &str {
-    finished.result["containment"].as_str().unwrap_or_default()
+#[test]
+fn a_hostile_agent_changes_nothing_for_whoever_owns_the_repository() {
+    hostile(Kind::Same);
 }
 
 #[test]
-fn a_hostile_agent_changes_nothing_but_its_workspace() {
-    let case = Case::new(json!([]));
+fn a_hostile_agent_changes_nothing_for_root_on_the_repository_of_another_user() {
+    hostile(Kind::Given);
+}
+
+#[test]
+fn a_hostile_agent_changes_nothing_for_an_ordinary_user() {
+    hostile(Kind::Ordinary);
+}
+
+fn hostile(kind: Kind) {
+    let Some(case) = kind.case("hostile", repo()) else {
+        return;
+    };
     let home = case.home.root().join("home");
     fs::create_dir_all(home.join(".ssh")).unwrap();
     fs::write(home.join(".ssh/id_rsa"), "the-private-key").unwrap();
@@ -60,6 +63,11 @@ fn a_hostile_agent_changes_nothing_but_its_workspace() {
     let outside = case.home.root().join("outside");
     fs::create_dir(&outside).unwrap();
     fs::write(outside.join("host"), "host").unwrap();
+    if kind == Kind::Ordinary {
+        // Nothing but the containment protects these.
+        give_to_65534(&home);
+        give_to_65534(&outside);
+    }
     let (data, checkout) = (case.home.data(), case.repo.path().to_owned());
     let attack = format!(
         r#"
@@ -91,12 +99,13 @@ fn a_hostile_agent_changes_nothing_but_its_workspace() {
     );
     case.script(json!([{"actions": [shell(&attack)]}]));
     let before = (standing(&home), standing(&outside), standing(&checkout));
-    let ended = case.run_contract(contained(json!({"acceptance": [{
+    let ended = case.run_contract(kind.contract(json!({"acceptance": [{
         "name": "clean",
         "run": "test -f made.txt && test ! -e \"$HOME/planted\" && test ! -e \"$HOME/.ssh/id_rsa\" && ! echo x > /etc/planted",
     }]})));
     let finished = case.expect_success(&ended);
-    assert_eq!(level(&finished), "reduced");
+    kind.assert_held(&finished);
+    assert_eq!(finished.gate("clean").last(), Some(&("passed", "passed")));
     assert_eq!(
         finished.files(),
         "A\tcanary\nA\tmade.txt\n",
@@ -138,83 +147,12 @@ fn a_hostile_agent_changes_nothing_but_its_workspace() {
         finished.patch()
     );
     finished.note("secret_in_change");
-}
-
-#[test]
-fn what_cannot_be_contained_as_required_is_not_started() {
-    let case = Case::new(json!([]));
-    let marker = case.meeting("started");
-    case.script(json!([{"actions": [{"touch": {"path": marker}}]}]));
-    if !nix::unistd::geteuid().is_root() {
-        // For an ordinary user there is nothing here that is missing.
-        return;
+    if kind == Kind::Given {
+        // The data directory stays root's; base commits checked out for the agent are the agent's.
+        let mut others = not_of(0, &data);
+        others.retain(|path| !path.starts_with(data.join("pristine")));
+        assert_eq!(others, Vec::<PathBuf>::new());
     }
-    let ended = case.run_contract(json!({"containment": "full"}));
-    let finished = case.expect(&ended, 3, "blocked", "containment_missing");
-    assert!(finished.reason().contains("root"), "{}", finished.reason());
-    assert_eq!(finished.result["turns"], 0);
-    assert_eq!(finished.result["job_status"], "blocked");
-    assert!(!marker.exists());
-}
-
-#[test]
-fn the_control_channel_serves_the_run_and_nothing_else() {
-    let case = Case::new(json!([]));
-    let ask = |path: &str, file: &str| {
-        format!(
-            r#"curl -s -o {file} -w '%{{http_code}}' --unix-socket "${{DOGWATCH_ENDPOINT#unix:}}" -H "Authorization: Bearer $DOGWATCH_TOKEN" "http://localhost{path}" > {file}.code"#
-        )
-    };
-    case.script(json!([{"actions": [
-        shell(&ask("/v1/runs/$DOGWATCH_RUN_ID", "own")),
-        shell(&ask("/v1/jobs", "jobs")),
-        shell(&ask("/v1/tokens", "tokens")),
-        shell(&ask("/v1/runs/run_01890a5d-ac96-774b-bcce-b302099a8057", "other")),
-    ]}]));
-    let finished = case.expect_success(&case.run_contract(contained(json!({}))));
-    let patch = finished.patch();
-    let code = |file: &str| {
-        let head = format!("+++ b/{file}.code");
-        let at = patch
-            .find(&head)
-            .unwrap_or_else(|| panic!("{file}: {patch}"));
-        patch[at..]
-            .lines()
-            .nth(2)
-            .unwrap()
-            .trim_start_matches('+')
-            .to_owned()
-    };
-    assert_eq!(code("own"), "200", "{patch}");
-    assert_eq!(code("jobs"), "404");
-    assert_eq!(code("tokens"), "404");
-    assert!(
-        ["400", "403"].contains(&code("other").as_str()),
-        "{}",
-        code("other")
-    );
-}
-
-#[test]
-fn work_goes_on_from_turn_to_turn_and_what_is_ignored_comes_along() {
-    let case = Case::new(json!([]));
-    case.repo.write("gone.txt", "gone\n");
-    case.repo.write(".gitignore", "*.cache\n");
-    case.repo.commit("more");
-    case.script(json!([
-        {"actions": [shell("rm gone.txt; mkdir -p sub/deep; echo one > sub/deep/one.txt; echo warm > state.cache; git status --short > seen.txt; git checkout -q -b side; echo two > two.txt; git add two.txt; git -c user.name=a -c user.email=a@b commit -qm two")],
-         "respond": {"status": "continue", "summary": "half"}},
-        {"actions": [shell("test -f state.cache && test ! -e gone.txt && test \"$(git log --format=%s -1)\" = two && echo there > three.txt")],
-         "respond": {"status": "done", "summary": "whole"}},
-    ]));
-    let finished = case.expect_success(&case.run_contract(contained(json!({}))));
-    assert_eq!(
-        finished.files(),
-        "D\tgone.txt\nA\tseen.txt\nA\tsub/deep/one.txt\nA\tthree.txt\nA\ttwo.txt\n"
-    );
-    assert_eq!(finished.result["turns"], 2);
-    let ready = finished.facts("workspace.ready.v1");
-    assert_eq!(ready[0]["method"], "overlay");
 }
 
 #[test]
