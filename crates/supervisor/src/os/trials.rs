@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -91,6 +91,8 @@ pub(super) fn overlay(contained: &Namespaces, scratch: &Path) -> io::Result<()> 
         .iter()
         .try_for_each(|name| fs::create_dir(place.join(name)))
         .and_then(|()| mount_overlay(contained, &place));
+    // The kernel makes a directory there that nobody but root may look into, which nobody but root could remove with what is in it.
+    let _ = fs::set_permissions(place.join("work/work"), fs::Permissions::from_mode(0o700));
     let removed = fs::remove_dir_all(&place);
     tried.and(removed)
 }
