@@ -122,10 +122,10 @@ mod tests {
             .collect();
         assert_eq!(
             table(&figures),
-            "figure   goal                      ours\n\
-             ready    <= 60 ms               61.0 ms  MISSED\n\
+            "figure   goal                       ours\n\
+             ready    <= 60 ms                61.0 ms  MISSED\n\
              capture  >= 2.5 M lines/s  2.5 M lines/s  met\n\
-             start    -                       3.0 ms\n"
+             start    -                        3.0 ms\n"
         );
     }
 }
