@@ -74,6 +74,7 @@ async fn killed(in_view: bool) -> Duration {
         .path()
         .join(if in_view { "upper/up" } else { "work/up" });
     while !up.exists() {
+        // SLEEP: between two looks for the file.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     let begun = Instant::now();
