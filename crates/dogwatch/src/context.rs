@@ -1,9 +1,10 @@
 //! What every command knows: where things are and how to speak.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use dogwatch_config::{FlagValues, Places, Source};
-use dogwatch_runner::{DataLayout, ProfileInput};
+use dogwatch_runner::{DataLayout, DiskReserve, ProfileInput};
 use dogwatch_store_sqlite::{OpenError, SqliteReader};
 
 use crate::error::CliError;
@@ -67,6 +68,16 @@ impl Context {
         Ok(ProfileInput { user, env, flags })
     }
 
+    /// How much room runs leave on the file system of the data directory.
+    pub(crate) fn disk_reserve(&self) -> Result<DiskReserve, CliError> {
+        let mut reserve = DiskReserve::default();
+        reserve.bytes = number_from_env("DOGWATCH_DISK_RESERVE")?.or(reserve.bytes);
+        if let Some(retry) = number_from_env("DOGWATCH_DISK_RETRY_MS")? {
+            reserve.retry = Duration::from_millis(retry);
+        }
+        Ok(reserve)
+    }
+
     /// The store, for looking only. Nothing is written and nothing is recovered.
     pub(crate) fn reader(&self) -> Result<SqliteReader, CliError> {
         SqliteReader::open(&self.layout.database()).map_err(|error| match error {
@@ -79,4 +90,19 @@ impl Context {
                 .next("keep a copy of the data directory, then run `dogwatch doctor`"),
         })
     }
+}
+
+/// The number that a variable is set to, if it is set to anything.
+fn number_from_env(name: &str) -> Result<Option<u64>, CliError> {
+    let Some(text) = std::env::var_os(name).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(|| {
+        CliError::new(
+            "config_invalid",
+            format!("{name} is {text:?}, which is no whole number"),
+        )
+        .next("unset it, or set it to a number of bytes or milliseconds")
+    })
 }

@@ -66,6 +66,11 @@ impl DataLayout {
         self.work(run).join("included.json")
     }
 
+    /// What the run continues, for one that waited before it began.
+    pub(crate) fn goes_on(&self, run: RunId) -> PathBuf {
+        self.work(run).join("goes_on.json")
+    }
+
     /// Checked-out base commits of a project, which workspaces share.
     pub(crate) fn pristine(&self, project: ProjectId) -> PathBuf {
         self.root.join("pristine").join(project.to_string())

@@ -7,6 +7,7 @@ mod bundle_upload;
 mod confinement;
 mod control;
 mod crash_point;
+mod disk;
 mod ended;
 mod error;
 mod evidence;
@@ -28,6 +29,7 @@ mod work_directory;
 
 pub use confinement::isolation;
 pub use control::RunControl;
+pub use disk::DiskReserve;
 pub use ended::{Ended, Finished, Parked};
 pub use error::RunnerError;
 pub use layout::DataLayout;

@@ -12,6 +12,7 @@ use dogwatch_core::{Clock, Entropy};
 use dogwatch_supervisor::ShimProgram;
 
 use crate::control::RunControl;
+use crate::disk::DiskReserve;
 use crate::layout::DataLayout;
 use crate::observe::Observer;
 use crate::profile::ProfileInput;
@@ -50,6 +51,8 @@ pub struct RunnerParts {
     pub keys: Arc<KeyStore>,
     /// The configuration that does not come from the project.
     pub profile: ProfileInput,
+    /// When runs wait for room.
+    pub reserve: DiskReserve,
     /// The version that evidence names.
     pub version: String,
     /// Who follows in this process.

@@ -67,6 +67,10 @@ codes! {
         "The shim that owns an agent's or a gate's processes could not be started or reached."
         next "`dogwatch doctor` says what this machine can isolate; then retry."
     }
+    disk_low "The run waits for room" {
+        "Less is free where the data directory is than a run wants before it begins a workspace, a turn or its gates. It holds no slot and looks again in about a minute."
+        next "Make room there. The reserve is 1 GiB, or 2 % of a file system that is smaller than 50 GiB; DOGWATCH_DISK_RESERVE sets it in bytes."
+    }
     evidence_write "Evidence could not be written" {
         "A fact or an output of the run could not be stored. A run whose evidence is incomplete fails, whatever it did."
         next "Check free space and permissions of the data directory, then retry."

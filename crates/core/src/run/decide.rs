@@ -114,6 +114,7 @@ pub fn decide(state: &RunState, fact: RunEvent) -> Result<Vec<RunEvent>, RunRefu
             belongs(
                 "run.parked",
                 &[
+                    Phase::Preparing,
                     Phase::Preflight,
                     Phase::TurnPreparing,
                     Phase::TurnPersisting,

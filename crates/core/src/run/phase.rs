@@ -66,7 +66,7 @@ impl Phase {
     pub const fn may_become(self, next: Self) -> bool {
         use Phase as P;
         match self {
-            P::Preparing => matches!(next, P::Preflight | P::Sealing),
+            P::Preparing => matches!(next, P::Preflight | P::Parked | P::Sealing),
             P::Preflight => matches!(
                 next,
                 P::BeforeHook | P::TurnPreparing | P::Parked | P::Sealing
@@ -77,7 +77,10 @@ impl Phase {
             P::TurnPersisting => {
                 matches!(next, P::TurnPreparing | P::Gates | P::Parked | P::Sealing)
             }
-            P::Parked => matches!(next, P::Preflight | P::TurnPreparing | P::TurnPersisting),
+            P::Parked => matches!(
+                next,
+                P::Preparing | P::Preflight | P::TurnPreparing | P::TurnPersisting
+            ),
             P::Gates => matches!(next, P::TurnPreparing | P::Sealing),
             P::Sealing => matches!(next, P::Ended),
             P::Ended => false,

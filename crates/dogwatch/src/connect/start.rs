@@ -17,9 +17,11 @@ use crate::server::{Announcement, RecoveredJob, logs_directory};
 const READY_TIME: Duration = Duration::from_secs(300);
 
 /// The variables a server takes from the command that starts it. All others configure that command, or the run it is part of.
-const INHERITED: [&str; 4] = [
+const INHERITED: [&str; 6] = [
     "DOGWATCH_LOG",
     "DOGWATCH_IDLE_MS",
+    "DOGWATCH_DISK_RESERVE",
+    "DOGWATCH_DISK_RETRY_MS",
     "DOGWATCH_FAILPOINT",
     "DOGWATCH_FAILPOINT_MARKER",
 ];

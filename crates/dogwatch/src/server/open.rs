@@ -119,6 +119,7 @@ pub(super) async fn open(
         launcher: ShimProgram::new(program),
         keys: Arc::new(keys),
         profile: context.profile_input(FlagValues::default())?,
+        reserve: context.disk_reserve()?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         observer: Arc::new(Silent),
     };

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod clean_up;
+mod disk;
 mod environment;
 mod gates;
 mod history;
@@ -23,7 +24,7 @@ use dogwatch_bundle::BundleLayout;
 use dogwatch_core::contract::{Contract, StoredContract};
 use dogwatch_core::failure::{Failure, FailureClass};
 use dogwatch_core::ids::{ApprovalId, RunId};
-use dogwatch_core::job::{Assurance, RunOutcome};
+use dogwatch_core::job::{Assurance, GoOn, RunOutcome};
 use dogwatch_core::redact::SecretSet;
 use dogwatch_core::run::{Phase, RunEvent, Step, after_gates, before_turn};
 use dogwatch_core::{Sha256Digest, Timestamp};
@@ -39,8 +40,8 @@ use crate::heartbeat::Pulse;
 use crate::patience::Patience;
 use crate::recorder::Recorder;
 use crate::runner::RunnerParts;
-use park::Next;
-use prepare::Prepared;
+use park::{Next, Wait};
+use prepare::{Place, Prepared};
 
 /// How the loop of turns and gates ended.
 struct Conclusion {
@@ -68,8 +69,8 @@ impl Conclusion {
 enum Stop {
     /// There is nothing more to do.
     Concluded(Conclusion),
-    /// It waits for a person's decision.
-    Park(ApprovalId),
+    /// It waits.
+    Park(Wait),
 }
 
 /// What a claimed job ends in, where it does not end in an error.
@@ -111,6 +112,8 @@ struct Attempt<'a> {
     trace: Option<String>,
     /// The payload of the job.
     context: Option<Sha256Digest>,
+    /// The run that this one continues, and what was said about that.
+    goes_on: Option<GoOn>,
     /// How long the run was parked so far: that time counts for no limit.
     parked: Duration,
     /// The approvals whose answer the agent knows.
@@ -143,27 +146,21 @@ pub(crate) async fn run(
         }
     };
     let (prepared, stop) = match prepared {
-        Ok(mut prepared) => {
+        Ok(Place::Ready(mut prepared)) => {
             let stop = attempt.work(&mut prepared).await;
-            (Some(prepared), stop)
+            (Some(*prepared), stop)
         }
+        Ok(Place::NoRoom(low)) => (None, Ok(Stop::Park(Wait::Room(low)))),
         Err(error) => (None, Err(error)),
     };
     if attempt.pulse.is_lost() {
         return Err(RunnerError::LeaseLost);
     }
-    let (prepared, stop) = match (prepared, stop) {
-        (Some(prepared), Ok(Stop::Park(approval))) => {
-            return attempt.park(&prepared, approval).await.map(End::Parked);
-        }
-        other => other,
-    };
     let conclusion = match stop {
         Ok(Stop::Concluded(conclusion)) => conclusion,
-        Ok(Stop::Park(_)) => Conclusion {
-            outcome: RunOutcome::Failed,
-            failure: None,
-        },
+        Ok(Stop::Park(wait)) => {
+            return attempt.park(prepared.as_ref(), wait).await.map(End::Parked);
+        }
         Err(RunnerError::LeaseLost) => return Err(RunnerError::LeaseLost),
         Err(error) => {
             let stage = attempt.recorder.state().phase.as_str();
@@ -187,7 +184,7 @@ impl Attempt<'_> {
     /// Turns and gates, until there is nothing more to do here.
     async fn work(&mut self, prepared: &mut Prepared) -> Result<Stop, RunnerError> {
         let limits = self.contract.limits.clone();
-        let mut step = Step::Turn { next_task: None };
+        let mut step = prepared.first.clone();
         loop {
             self.receive_orders().await?;
             step = match step {
@@ -200,9 +197,14 @@ impl Attempt<'_> {
                     if let Some(task) = next_task {
                         prepared.current_task = task;
                     }
+                    // A run that waits before a turn is told apart by its phase from one that waits before its gates.
+                    self.recorder.enter(Phase::TurnPreparing).await?;
+                    if let Some(low) = self.low_disk().await? {
+                        return Ok(Stop::Park(Wait::Room(low)));
+                    }
                     match self.turn(prepared).await? {
                         Next::Step(step) => step,
-                        Next::Park(approval) => return Ok(Stop::Park(approval)),
+                        Next::Park(approval) => return Ok(Stop::Park(Wait::Decision(approval))),
                     }
                 }
                 Step::Restart { backoff } => {
@@ -210,6 +212,9 @@ impl Attempt<'_> {
                     Step::Turn { next_task: None }
                 }
                 Step::Gates => {
+                    if let Some(low) = self.low_disk().await? {
+                        return Ok(Stop::Park(Wait::Room(low)));
+                    }
                     self.recorder.enter(Phase::Gates).await?;
                     let round = self.gates(prepared).await?;
                     self.receive_orders().await?;

@@ -1,4 +1,4 @@
-//! Setting a run aside while it waits for a person, so that its slot is free.
+//! Setting a run aside while it waits for a person or for room, so that its slot is free.
 
 use dogwatch_api::ParkRun;
 use dogwatch_core::ids::ApprovalId;
@@ -10,12 +10,25 @@ use super::Attempt;
 use super::approvals::{self, Requests};
 use super::prepare::Prepared;
 use crate::crash_point::crash_point;
+use crate::disk::LowDisk;
 use crate::ended::Parked;
 use crate::error::RunnerError;
 use crate::patience::Patience;
 
 /// The code of the note that an agent is told a decision. Whoever resumes a run reads from it what the agent knows.
 pub(super) const TOLD: &str = "approval_told";
+
+/// The code of the note that says how much room there is.
+const DISK_LOW: &str = "disk_low";
+
+/// What a run waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wait {
+    /// A person's decision.
+    Decision(ApprovalId),
+    /// Room where the data directory is.
+    Room(LowDisk),
+}
 
 /// What a run does after a turn.
 pub(super) enum Next {
@@ -78,17 +91,28 @@ impl Attempt<'_> {
     /// Sets the run aside. Its snapshot was taken after the turn; the workspace stays for when it goes on.
     pub(super) async fn park(
         &mut self,
-        prepared: &Prepared,
-        approval: ApprovalId,
+        prepared: Option<&Prepared>,
+        wait: Wait,
     ) -> Result<Parked, RunnerError> {
-        // What the user does to the repository while the run waits is no concern of the run.
-        self.compare_host(prepared).await?;
-        let reason = ParkReason::Approval;
+        if let Some(prepared) = prepared {
+            // What the user does to the repository while the run waits is no concern of the run.
+            self.compare_host(prepared).await?;
+        }
+        let (reason, approval, until) = match wait {
+            Wait::Decision(approval) => (ParkReason::Approval, Some(approval), None),
+            Wait::Room(low) => {
+                self.remember_goes_on().await?;
+                self.recorder.note(DISK_LOW, low.to_string()).await?;
+                let now = self.parts.clock.now();
+                let until = self.parts.reserve.again(now, self.parts.entropy.bytes());
+                (ParkReason::Disk, None, Some(until))
+            }
+        };
         self.recorder
             .record(RunEvent::Parked(RunParked {
                 reason,
-                until: None,
-                approval: Some(approval),
+                until,
+                approval,
             }))
             .await?;
         crash_point!("runner.before_park");
@@ -98,8 +122,8 @@ impl Attempt<'_> {
             held: self.held,
             run: self.run,
             reason,
-            until: None,
-            approval: Some(approval),
+            until,
+            approval,
         };
         let plane = &self.parts.plane;
         Patience::for_last_words()
@@ -110,7 +134,7 @@ impl Attempt<'_> {
             job: self.held.job,
             run: self.run,
             reason,
-            approval: Some(approval),
+            approval,
         })
     }
 

@@ -5,7 +5,7 @@ use dogwatch_api::ClaimedJob;
 use dogwatch_config::EffectiveProfile;
 use dogwatch_core::ids::WorkspaceId;
 use dogwatch_core::job::GoOn;
-use dogwatch_core::run::{Phase, RunEvent, WorkspaceReady};
+use dogwatch_core::run::{Phase, RunEvent, Step, WorkspaceReady};
 use dogwatch_core::turn::GateFeedback;
 use dogwatch_workspace::fingerprint::Fingerprint;
 use dogwatch_workspace::{Checkout, ObjectId, PathBytes, Vault, Workspace, fingerprint};
@@ -14,6 +14,7 @@ use super::Attempt;
 use super::start::Profile;
 use super::workshop::{EarlierWork, Workshop};
 use crate::confinement::Confinement;
+use crate::disk::LowDisk;
 use crate::error::RunnerError;
 use crate::files::blocking;
 
@@ -41,6 +42,22 @@ pub(super) struct Prepared {
     pub(super) snapshot: Option<(ObjectId, ObjectId)>,
     /// The commit that the first snapshot follows.
     pub(super) origin: ObjectId,
+    /// What the run begins with here.
+    pub(super) first: Step,
+}
+
+/// Where a run works, if there is room for that.
+pub(super) enum Place {
+    /// Its workspace stands.
+    Ready(Box<Prepared>),
+    /// There is less room than it wants, and nothing was made.
+    NoRoom(LowDisk),
+}
+
+impl Place {
+    pub(super) fn ready(prepared: Prepared) -> Self {
+        Self::Ready(Box::new(prepared))
+    }
 }
 
 impl Attempt<'_> {
@@ -49,13 +66,13 @@ impl Attempt<'_> {
         &mut self,
         claimed: &ClaimedJob,
         profile: Profile,
-    ) -> Result<Prepared, RunnerError> {
+    ) -> Result<Place, RunnerError> {
         let found = profile?;
+        if let Some(low) = self.low_disk().await? {
+            return Ok(Place::NoRoom(low));
+        }
         let agent = self.agent(&found.profile)?;
-        let earlier = match &claimed.goes_on {
-            Some(goes_on) => Some(self.earlier_work(claimed, goes_on).await?),
-            None => None,
-        };
+        let earlier = self.earlier_work(claimed).await?;
         let project = claimed.job.project;
         let (layout, run, branch) = (self.parts.layout.clone(), self.run, self.branch());
         let (base, checkout) = (found.base, found.checkout);
@@ -100,7 +117,7 @@ impl Attempt<'_> {
             .await?;
         self.recorder.enter(Phase::Preflight).await?;
         self.receive_orders().await?;
-        Ok(Prepared {
+        Ok(Place::ready(Prepared {
             checkout,
             vault: workshop.vault.clone(),
             base,
@@ -112,10 +129,11 @@ impl Attempt<'_> {
             before,
             current_task: self.contract.task.clone(),
             feedback: Vec::new(),
-            hint: claimed.goes_on.as_ref().map(continue_hint),
+            hint: self.goes_on.as_ref().map(continue_hint),
             snapshot: None,
             origin: earlier.map_or(base, |earlier| earlier.commit),
-        })
+            first: Step::Turn { next_task: None },
+        }))
     }
 
     /// The driver of the run's agent.
@@ -134,13 +152,14 @@ impl Attempt<'_> {
         format!("dogwatch/{}", self.run.short())
     }
 
-    /// The last snapshot of the run that this one continues.
-    async fn earlier_work(
+    /// The last snapshot of the run that this one continues, if there is such a run.
+    pub(super) async fn earlier_work(
         &self,
         claimed: &ClaimedJob,
-        goes_on: &GoOn,
-    ) -> Result<EarlierWork, RunnerError> {
-        let run = goes_on.run;
+    ) -> Result<Option<EarlierWork>, RunnerError> {
+        let Some(run) = self.goes_on.as_ref().map(|goes_on| goes_on.run) else {
+            return Ok(None);
+        };
         let missing = |reason: &str| RunnerError::SnapshotMissing {
             run,
             reason: reason.to_owned(),
@@ -154,11 +173,11 @@ impl Attempt<'_> {
             .state
             .snapshot
             .ok_or_else(|| missing("it left no snapshot"))?;
-        Ok(EarlierWork {
+        Ok(Some(EarlierWork {
             run,
             commit: super::object(&snapshot.commit)?,
             tree: super::object(&snapshot.tree)?,
-        })
+        }))
     }
 }
 
@@ -171,7 +190,7 @@ pub(super) const fn method(workspace: &Workspace) -> &'static str {
 }
 
 /// What the first turn of a run that continues another is told.
-fn continue_hint(goes_on: &GoOn) -> String {
+pub(super) fn continue_hint(goes_on: &GoOn) -> String {
     let run = goes_on.run;
     let resume = format!(
         "An earlier attempt ({run}) worked on this, and its files are in the workspace; resume from the current workspace state \u{2014} do not restart from scratch."

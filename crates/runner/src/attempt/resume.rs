@@ -10,17 +10,18 @@ use dogwatch_config::EffectiveProfile;
 use dogwatch_core::contract::Contract;
 use dogwatch_core::event::Envelope;
 use dogwatch_core::ids::ApprovalId;
-use dogwatch_core::job::{Approval, RunHeader};
+use dogwatch_core::job::{Approval, ParkReason, RunHeader};
 use dogwatch_core::redact::SecretSet;
-use dogwatch_core::run::RunEvent;
-use dogwatch_core::turn::{AgentRequest, ResponseReading};
+use dogwatch_core::run::{GateResult, Phase, RunEvent, Step, restart_hint};
+use dogwatch_core::turn::{AgentRequest, GateFeedback, ResponseReading, TurnStatus};
 use dogwatch_core::{Sha256Digest, Timestamp};
+use dogwatch_gates::GateReport;
 use dogwatch_workspace::{Checkout, Vault, fingerprint};
 
 use super::approvals::{self, Requests};
 use super::park::TOLD;
-use super::prepare::Prepared;
-use super::start::recorder_parts;
+use super::prepare::{Place, Prepared, continue_hint};
+use super::start::{self, recorder_parts};
 use super::workshop::{EarlierWork, Workshop, included};
 use super::{Attempt, Hold};
 use crate::confinement::Confinement;
@@ -41,7 +42,7 @@ impl<'a> Attempt<'a> {
         header: RunHeader,
         contract: Contract,
         hold: Hold<'_>,
-    ) -> Result<(Self, Result<Prepared, RunnerError>), RunnerError> {
+    ) -> Result<(Self, Result<Place, RunnerError>), RunnerError> {
         let (run, held) = (header.id, hold.held);
         *hold.started = Some(run);
         let patience = Patience::WhileHeld(hold.pulse.clone());
@@ -94,14 +95,16 @@ impl<'a> Attempt<'a> {
             token: started.token,
             trace: claimed.job.trace.clone(),
             context: claimed.job.context,
+            goes_on: None,
             parked: past.parked,
-            told: past.told,
+            told: past.told.clone(),
             kill_rung,
             secrets: SecretSet::default(),
             canary: secrets::canary(&*parts.entropy),
             shims: 0,
         };
         attempt.shims = attempt.shims_so_far()?;
+        attempt.goes_on = attempt.recall_goes_on(header.continues).await?;
         let waited_for = past
             .waited_for
             .and_then(|approval| claimed.job.approval(approval));
@@ -120,7 +123,14 @@ impl<'a> Attempt<'a> {
                 .await?;
         }
         let prepared = match standing {
-            Standing::Same => attempt.prepare_again(claimed).await,
+            Standing::Same if attempt.recorder.state().phase == Phase::Preparing => {
+                let found = start::found(parts, claimed, &attempt.contract).await;
+                attempt.prepare(claimed, found).await
+            }
+            Standing::Same => attempt
+                .prepare_again(claimed, &past)
+                .await
+                .map(Place::ready),
             Standing::Differs => Err(RunnerError::Fork(
                 "this machine's journal of the run is not the one that the control plane has"
                     .to_owned(),
@@ -130,7 +140,11 @@ impl<'a> Attempt<'a> {
     }
 
     /// Everything the run works with, from what it left.
-    async fn prepare_again(&mut self, claimed: &ClaimedJob) -> Result<Prepared, RunnerError> {
+    async fn prepare_again(
+        &mut self,
+        claimed: &ClaimedJob,
+        past: &Past,
+    ) -> Result<Prepared, RunnerError> {
         let profile = self.fixed_profile().await?;
         let agent = self.agent(&profile)?;
         let base = super::base(&self.contract)?;
@@ -138,6 +152,20 @@ impl<'a> Attempt<'a> {
         let snapshot = match &state.snapshot {
             Some(taken) => Some((super::object(&taken.commit)?, super::object(&taken.tree)?)),
             None => None,
+        };
+        let (first, hint) = (self.first_step(past), self.hint_so_far());
+        let feedback = self.feedback_so_far(past)?;
+        let earlier = match snapshot {
+            Some(_) => None,
+            None => self.earlier_work(claimed).await?,
+        };
+        let left = match snapshot {
+            Some((commit, tree)) => Some(EarlierWork {
+                run: self.run,
+                commit,
+                tree,
+            }),
+            None => earlier.clone(),
         };
         let current_task = self.task_so_far()?;
         let project = claimed.job.project;
@@ -172,10 +200,7 @@ impl<'a> Attempt<'a> {
             };
             let (workspace, restored) = match workshop.open()? {
                 Some(workspace) => (workspace, false),
-                None => {
-                    let left = snapshot.map(|(commit, tree)| EarlierWork { run, commit, tree });
-                    (workshop.make(left.as_ref())?, true)
-                }
+                None => (workshop.make(left.as_ref())?, true),
             };
             let included = match restored {
                 true => workshop.include(&checkout, &workspace)?,
@@ -203,10 +228,11 @@ impl<'a> Attempt<'a> {
             keep_workspace: self.contract.keep_workspace,
             before,
             current_task,
-            feedback: Vec::new(),
-            hint: None,
+            feedback,
+            hint,
             snapshot,
-            origin: base,
+            origin: earlier.map_or(base, |earlier| earlier.commit),
+            first,
         };
         let all: &[Approval] = &claimed.job.approvals;
         if let Requests::Decided(decided) = approvals::requests(all, self.run, &self.told) {
@@ -253,6 +279,38 @@ impl<'a> Attempt<'a> {
         Ok(request.current_task)
     }
 
+    /// What it was about to do when it was parked.
+    fn first_step(&self, past: &Past) -> Step {
+        let state = self.recorder.state();
+        match (past.reason, state.phase) {
+            (Some(ParkReason::Disk), Phase::TurnPersisting) => Step::Gates,
+            _ => Step::Turn { next_task: None },
+        }
+    }
+
+    /// What the agent would have been told with its next turn.
+    fn hint_so_far(&self) -> Option<String> {
+        let state = self.recorder.state();
+        match state.turn_count() {
+            0 => self.goes_on.as_ref().map(continue_hint),
+            turn if state.consecutive_stalls > 0 => Some(restart_hint(turn, &self.contract.limits)),
+            _ => None,
+        }
+    }
+
+    /// What the gates found that the next turn has to mend.
+    fn feedback_so_far(&self, past: &Past) -> Result<Vec<GateFeedback>, RunnerError> {
+        let read = |gate: &String| {
+            let path = self.bundle.gate(gate).result();
+            let bytes = fs::read(&path).map_err(RunnerError::file("read", &path))?;
+            let report: GateReport = serde_json::from_slice(&bytes)
+                .map_err(std::io::Error::from)
+                .map_err(RunnerError::file("understand", &path))?;
+            Ok(report.feedback())
+        };
+        past.to_mend.iter().map(read).collect()
+    }
+
     /// How many directories shims have had. Each needs one of its own.
     fn shims_so_far(&self) -> Result<u32, RunnerError> {
         let shims = self.parts.layout.shims(self.run);
@@ -277,12 +335,18 @@ struct Past {
     told: BTreeSet<ApprovalId>,
     /// The approval it was parked for last.
     waited_for: Option<ApprovalId>,
+    /// What it was parked for last.
+    reason: Option<ParkReason>,
+    /// The gates whose findings no turn has had the chance to mend.
+    to_mend: Vec<String>,
 }
 
 impl Past {
     fn read(lines: &[Vec<u8>], now: Timestamp) -> Self {
         let mut past = Self::default();
         let mut since = None;
+        // An answer that was to begin a turn is told by that turn, and the run may have been parked before it.
+        let mut to_tell = BTreeSet::new();
         for line in lines {
             let Ok(envelope) = serde_json::from_slice::<Envelope>(line) else {
                 continue;
@@ -291,6 +355,7 @@ impl Past {
                 Ok(RunEvent::Parked(facts)) => {
                     since = Some(envelope.at);
                     past.waited_for = facts.approval;
+                    past.reason = Some(facts.reason);
                 }
                 Ok(RunEvent::Resumed(_)) => {
                     if let Some(since) = since.take() {
@@ -299,8 +364,16 @@ impl Past {
                 }
                 Ok(RunEvent::Noted(note)) if note.code == TOLD => {
                     let id = note.text.split_whitespace().next();
-                    past.told
-                        .extend(id.and_then(|id| id.parse::<ApprovalId>().ok()));
+                    to_tell.extend(id.and_then(|id| id.parse::<ApprovalId>().ok()));
+                }
+                Ok(RunEvent::TurnBegun(_)) => past.told.append(&mut to_tell),
+                Ok(RunEvent::TurnEnded(ended)) if ended.status != TurnStatus::Stalled => {
+                    past.to_mend.clear();
+                }
+                Ok(RunEvent::GateFinished(gate))
+                    if gate.must_pass && gate.result == GateResult::Failed =>
+                {
+                    past.to_mend.push(gate.gate);
                 }
                 _ => {}
             }

@@ -50,6 +50,16 @@ fn find(parts: &RunnerParts, claimed: &ClaimedJob, contract: &Contract) -> Profi
     })
 }
 
+/// The configuration of the project at the contract's base.
+pub(super) async fn found(
+    parts: &RunnerParts,
+    claimed: &ClaimedJob,
+    contract: &Contract,
+) -> Profile {
+    let (parts, claimed, contract) = (parts.clone(), claimed.clone(), contract.clone());
+    blocking(move || find(&parts, &claimed, &contract)).await
+}
+
 impl<'a> Attempt<'a> {
     /// Fixes the configuration, starts the run with the control plane, and writes the first line.
     pub(super) async fn start(
@@ -58,10 +68,7 @@ impl<'a> Attempt<'a> {
         contract: Contract,
         hold: Hold<'_>,
     ) -> Result<(Self, Profile), RunnerError> {
-        let found = {
-            let (parts, claimed, contract) = (parts.clone(), claimed.clone(), contract.clone());
-            blocking(move || find(&parts, &claimed, &contract)).await
-        };
+        let found = found(parts, claimed, &contract).await;
         let profile_bytes = match &found {
             Ok(found) => found
                 .profile
@@ -127,6 +134,7 @@ impl<'a> Attempt<'a> {
             token: started.token,
             trace: claimed.job.trace.clone(),
             context: claimed.job.context,
+            goes_on: claimed.goes_on.clone(),
             parked: Duration::ZERO,
             told: BTreeSet::new(),
             kill_rung: "none".to_owned(),

@@ -31,7 +31,6 @@ use crate::output_mirror::{OutputMirror, PIECE, TurnOutput};
 impl Attempt<'_> {
     /// Gives the agent a turn and says what follows.
     pub(super) async fn turn(&mut self, prepared: &mut Prepared) -> Result<Next, RunnerError> {
-        self.recorder.enter(Phase::TurnPreparing).await?;
         let turn = self.recorder.state().turn_count() + 1;
         let input = self.turn_input(prepared, turn)?;
         let request = input.request.to_file().map_err(DriverError::Request)?;

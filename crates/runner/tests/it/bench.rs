@@ -18,8 +18,8 @@ use dogwatch_core::queue::Offer;
 use dogwatch_engine::{Engine, EngineParts, InProcess, TokenKey};
 use dogwatch_policy::AllowAll;
 use dogwatch_runner::{
-    DataLayout, ProfileInput, ProjectRecord, Runner, RunnerError, RunnerParts, Silent, Stop,
-    WorkOptions, Worked,
+    DataLayout, DiskReserve, ProfileInput, ProjectRecord, Runner, RunnerError, RunnerParts, Silent,
+    Stop, WorkOptions, Worked,
 };
 use dogwatch_store_sqlite::SqliteStore;
 use dogwatch_supervisor::os::clock::{SystemClock, SystemEntropy};
@@ -192,6 +192,11 @@ impl Bench {
                     text: config,
                 }),
                 ..ProfileInput::default()
+            },
+            // The machine that this runs on may be as full as it likes.
+            reserve: DiskReserve {
+                bytes: Some(0),
+                retry: Duration::from_millis(100),
             },
             version: "0.0.0".to_owned(),
             observer: Arc::new(Silent),

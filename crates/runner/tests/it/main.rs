@@ -2,6 +2,7 @@
 
 mod approvals;
 mod bench;
+mod disk;
 mod environment;
 mod faults;
 mod faulty_plane;

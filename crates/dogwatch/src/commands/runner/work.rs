@@ -160,6 +160,7 @@ fn parts(context: &Context, args: &WorkArgs, channel: PathBuf) -> Result<RunnerP
         launcher: ShimProgram::new(program),
         keys: Arc::new(keys),
         profile: context.profile_input(FlagValues::default())?,
+        reserve: context.disk_reserve()?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         observer: Arc::new(Silent),
     })

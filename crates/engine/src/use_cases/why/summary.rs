@@ -1,7 +1,7 @@
 //! Where a job stands in one sentence, and what to do next.
 
 use dogwatch_core::ids::RunId;
-use dogwatch_core::job::{Job, JobState};
+use dogwatch_core::job::{Job, JobState, ParkReason};
 use dogwatch_core::queue::{Offer, QueueView, WaitingReason};
 
 use crate::sessions::{SessionStanding, standing};
@@ -71,12 +71,13 @@ fn of_job(job: &Job, view: &QueueView) -> String {
             machine,
             reason,
             due,
+            until,
             ..
         } => {
-            let waits = if *due {
-                "may go on as soon as that machine asks"
-            } else {
-                "waits"
+            let waits = match (due, until) {
+                (true, _) => "may go on as soon as that machine asks".to_owned(),
+                (false, Some(until)) => format!("waits until {until}"),
+                (false, None) => "waits".to_owned(),
             };
             format!(
                 "{run} is parked on {machine} for {} and {waits}",
@@ -157,6 +158,13 @@ pub(super) fn next_action(job: &Job, view: &QueueView) -> String {
                 None => format!("watch it with `dogwatch logs {id} -f`"),
             }
         }
+        JobState::Parked {
+            machine,
+            reason: ParkReason::Disk,
+            ..
+        } => format!(
+            "make room where {machine} has its data directory; `dogwatch explain disk_low` says how much is wanted"
+        ),
         JobState::Parked { .. } => "nothing: it goes on when what it waits for is there".to_owned(),
         JobState::Succeeded {} => format!("look at it with `dogwatch diff {id}`"),
         JobState::Cancelled { .. } => "nothing; `dogwatch jobs retry` runs it after all".to_owned(),
