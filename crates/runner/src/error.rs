@@ -1,5 +1,6 @@
 //! Why a run could not be carried on, by what has to happen next.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
@@ -165,6 +166,11 @@ impl RunnerError {
                     &problem.next_action,
                 );
             }
+            error if error.is_disk_full() => (
+                FailureClass::Infrastructure,
+                "disk_full",
+                "make room where the data directory is, then retry",
+            ),
             Self::Journal(_)
             | Self::Event(_)
             | Self::Order(_)
@@ -239,6 +245,26 @@ impl RunnerError {
         Failure::new(class, code, stage, self.chain(), next)
     }
 
+    /// Whether a write failed for want of room.
+    fn is_disk_full(&self) -> bool {
+        let full = |error: &(dyn Error + 'static)| {
+            error.downcast_ref::<io::Error>().is_some_and(|error| {
+                matches!(
+                    error.kind(),
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+                )
+            })
+        };
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            if full(error) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// The message with its causes.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
@@ -249,5 +275,21 @@ impl RunnerError {
             cause = error.source();
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_named_wherever_it_was_met() {
+        let code = |kind: io::ErrorKind| {
+            let error = RunnerError::file("write", "/data/file")(kind.into());
+            error.failure("turn_persisting").code
+        };
+        assert_eq!(code(io::ErrorKind::StorageFull), "disk_full");
+        assert_eq!(code(io::ErrorKind::QuotaExceeded), "disk_full");
+        assert_eq!(code(io::ErrorKind::PermissionDenied), "evidence_write");
     }
 }

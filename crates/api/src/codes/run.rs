@@ -71,6 +71,10 @@ codes! {
         "Less is free where the data directory is than a run wants before it begins a workspace, a turn or its gates. It holds no slot and looks again in about a minute."
         next "Make room there. The reserve is 1 GiB, or 2 % of a file system that is smaller than 50 GiB; DOGWATCH_DISK_RESERVE sets it in bytes."
     }
+    disk_full "The disk is full" {
+        "A workspace, a fact or an output of the run could not be written for want of room."
+        next "Make room where the data directory is, then retry."
+    }
     evidence_write "Evidence could not be written" {
         "A fact or an output of the run could not be stored. A run whose evidence is incomplete fails, whatever it did."
         next "Check free space and permissions of the data directory, then retry."

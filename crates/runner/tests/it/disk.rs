@@ -1,6 +1,8 @@
 //! Runs that wait for room.
 
 use std::fs;
+use std::io::{self, Write as _};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -189,4 +191,116 @@ async fn the_state_of_a_run_that_waits_says_when_it_looks_again() {
     let wait = until.unwrap().since(job.runs[0].created_at).as_secs();
     assert!((55..=80).contains(&wait), "{wait}");
     assert!(fs::read_dir(bench.layout.root().join("work")).is_err());
+}
+
+/// Runs a test of this program by itself, with all its files on a small file system that nobody else sees.
+fn on_a_small_disk(test: &str) {
+    let mount = tempfile::tempdir().unwrap();
+    let script = r#"mount -t tmpfs -o size=128m,mode=700 tmpfs "$1" || exit 77
+        TMPDIR="$1" exec "$2" --exact "$3" --ignored --nocapture"#;
+    let ran = Command::new("unshare")
+        .args([
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ])
+        .arg(mount.path())
+        .arg(std::env::current_exe().unwrap())
+        .arg(test)
+        .output()
+        .unwrap();
+    let said = [ran.stdout, ran.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    if ran.status.code() == Some(77) || said.contains("unshare failed") {
+        let _ = writeln!(
+            io::stderr(),
+            "SKIPPED: no file system can be mounted here: {said}"
+        );
+        return;
+    }
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// What an agent or a gate does to leave 4 MiB.
+const FILL: &str = r#"fill() {
+    free=$(df --output=avail -k "$1" | tail -n 1)
+    head -c $(( (free - 4096) * 1024 )) /dev/zero > "$1/filler"
+}"#;
+
+fn eight_mebibytes(bench: &Bench) -> RunnerParts {
+    let mut parts = parts(bench, false);
+    parts.reserve.bytes = Some(8 << 20);
+    parts
+}
+
+#[test]
+fn an_agent_that_fills_the_disk_makes_its_run_wait_before_the_gates() {
+    on_a_small_disk("disk::filled_before_the_gates");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by another test, on a small disk"]
+async fn filled_before_the_gates() {
+    let bench = Bench::new(&format!(
+        "{FILL}\nfill \"$M\"; echo made > made.txt; respond done"
+    ));
+    let request = bench.request(json!({
+        "acceptance": [{"name": "made", "run": "test -e made.txt"}],
+    }));
+    let job = bench.user().submit(request).await.unwrap().job_id;
+    let working = bench.work_with(eight_mebibytes(&bench), options());
+    let run = parked(&bench, job, 2).await;
+    // Somebody else's job waits as well, and is not lost.
+    bench.script("respond done");
+    let other = bench.submit().await;
+    parked(&bench, other, 1).await;
+    fs::remove_file(bench.meeting("filler")).unwrap();
+    let done = bench.job_in(job, JobStatus::Succeeded).await;
+    bench.job_in(other, JobStatus::Succeeded).await;
+    working.drain().await;
+    assert_eq!(done.runs.len(), 1);
+    let facts = facts(&bench, run).await;
+    let count = |is: fn(&RunEvent) -> bool| facts.iter().filter(|fact| is(fact)).count();
+    assert_eq!(count(|fact| matches!(fact, RunEvent::TurnBegun(_))), 1);
+    assert_eq!(
+        count(|fact| matches!(fact, RunEvent::GateFinished(gate) if gate.acceptance)),
+        1
+    );
+    bench.assert_sealed(run);
+}
+
+#[test]
+fn what_the_gates_found_is_told_after_a_wait() {
+    on_a_small_disk("disk::filled_by_a_gate");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by another test, on a small disk"]
+async fn filled_by_a_gate() {
+    let bench = Bench::new(
+        r#"if [ "$DOGWATCH_TURN" = 2 ]; then cp "$DOGWATCH_REQUEST_FILE" mended.txt; fi; respond done"#,
+    );
+    let meeting = bench.meeting("");
+    let gate = format!(
+        "{FILL}\ntest -e mended.txt || {{ fill '{}'; echo it-is-not-mended; exit 1; }}",
+        meeting.display()
+    );
+    let request = bench.request(json!({
+        "acceptance": [{"name": "mended", "run": gate}],
+        "limits": {"max_turns": 3},
+    }));
+    let job = bench.user().submit(request).await.unwrap().job_id;
+    let working = bench.work_with(eight_mebibytes(&bench), options());
+    let run = parked(&bench, job, 2).await;
+    fs::remove_file(bench.meeting("filler")).unwrap();
+    let done = bench.job_in(job, JobStatus::Succeeded).await;
+    working.drain().await;
+    let tree = done.runs[0].closed.clone().unwrap().tree.unwrap();
+    let told = bench.file_in(&tree, "mended.txt").unwrap();
+    assert!(told.contains("it-is-not-mended"), "{told}");
+    bench.assert_sealed(run);
 }
