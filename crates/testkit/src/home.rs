@@ -82,6 +82,8 @@ impl Home {
             .env("DOGWATCH_IDLE_MS", IDLE_MS)
             // Agents of tests meet the test at files outside their workspace; what is about containment says so.
             .env("DOGWATCH_RUN_CONTAINMENT", "none")
+            // A machine with little room is no reason for a test to wait.
+            .env("DOGWATCH_DISK_RESERVE", "0")
             .env("LC_ALL", "C.UTF-8")
             .env("TZ", "UTC")
             // What the machine's administrator configured is not the test's either.

@@ -17,6 +17,7 @@ use dogwatch_workspace::{
     CacheLimits, Checkout, InitialContent, ObjectFormat, ObjectId, OverlayRequest,
     OverlayWorkspace, PristineCache, PrivateClone, SnapshotRequest, Trash, Vault, snapshot,
 };
+use serde_json::json;
 
 const AT: Timestamp = Timestamp::from_micros(1_763_656_200_000_000);
 

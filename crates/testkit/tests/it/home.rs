@@ -27,8 +27,10 @@ fn a_command_sees_only_its_home() {
     assert_eq!(
         names,
         [
+            "DOGWATCH_DISK_RESERVE",
             "DOGWATCH_HOME",
             "DOGWATCH_IDLE_MS",
+            "DOGWATCH_RUN_CONTAINMENT",
             "GIT_CONFIG_NOSYSTEM",
             "HOME",
             "LC_ALL",

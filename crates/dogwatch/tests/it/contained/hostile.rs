@@ -154,25 +154,3 @@ fn hostile(kind: Kind) {
         assert_eq!(others, Vec::<PathBuf>::new());
     }
 }
-
-#[test]
-fn the_agents_own_commits_come_along_if_they_lead_to_the_result() {
-    let commit = "git add -A && git -c user.name=Ana -c user.email=ana@example.com commit -qm";
-    for (rest, code) in [
-        ("true", "history_kept"),
-        ("echo more > more.txt", "history_left"),
-    ] {
-        let case = Case::new(json!([{"actions": [
-            shell(&format!("echo one > one.txt && {commit} one")),
-            shell(&format!("echo two > two.txt && {commit} two")),
-            shell(rest),
-        ]}]));
-        let finished = case.expect_success(&case.run_contract(contained(json!({}))));
-        let note = finished.note(code);
-        assert_eq!(
-            code == "history_kept",
-            note.contains("2 commit(s)"),
-            "{note}"
-        );
-    }
-}

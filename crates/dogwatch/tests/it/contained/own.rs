@@ -118,3 +118,34 @@ fn work_goes_on(kind: Kind) {
     let warm = case.repo.path().join("settings/warm.cache");
     assert_eq!(fs::read_to_string(warm).unwrap(), "warm\n");
 }
+
+#[test]
+fn the_agents_own_commits_come_along_if_they_lead_to_the_result() {
+    for kind in [Kind::Same, Kind::Given, Kind::Ordinary] {
+        own_commits(kind);
+    }
+}
+
+fn own_commits(kind: Kind) {
+    let commit = "git add -A && git -c user.name=Ana -c user.email=ana@example.com commit -qm";
+    for (rest, code) in [
+        ("true", "history_kept"),
+        ("echo more > more.txt", "history_left"),
+    ] {
+        let Some(case) = kind.case("own_commits", repo()) else {
+            return;
+        };
+        case.script(json!([{"actions": [
+            shell(&format!("echo one > one.txt && {commit} one")),
+            shell(&format!("echo two > two.txt && {commit} two")),
+            shell(rest),
+        ]}]));
+        let finished = case.expect_success(&case.run_contract(kind.contract(json!({}))));
+        let note = finished.note(code);
+        assert_eq!(
+            code == "history_kept",
+            note.contains("2 commit(s)"),
+            "{note}"
+        );
+    }
+}
