@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use dogwatch_core::strict;
 
 use super::{
-    approvals, config, contract, data, evidence, gates, http, journal, landing, program, queue,
-    repository, run, server, store, turn, verdicts,
+    approvals, config, contract, data, evidence, gates, history, http, journal, landing, program,
+    queue, repository, run, server, store, turn, verdicts,
 };
 
 /// What a code means.
@@ -44,6 +44,7 @@ pub static AREAS: &[Area] = &[
     area("Approvals", approvals::CODES),
     area("Runs", run::CODES),
     area("Turns and agents", turn::CODES),
+    area("Commits of agents", history::CODES),
     area("Verdicts about runs", verdicts::CODES),
     area("Landing and restoring", landing::CODES),
     area("Gates", gates::CODES),

@@ -9,6 +9,7 @@ mod contract;
 mod data;
 mod evidence;
 mod gates;
+mod history;
 mod http;
 mod info;
 mod journal;

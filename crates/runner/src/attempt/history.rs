@@ -30,10 +30,6 @@ impl Attempt<'_> {
         if !overlay.paths().upper.join(".git/objects").exists() {
             return Ok(());
         }
-        if !prepared.included.is_empty() {
-            let text = "the agent's commits are left out: files of the checkout came along, and a commit may hold them";
-            return self.recorder.note("history_left", text).await;
-        }
         let work = self.parts.layout.work(self.run);
         let (packed, shim) = (work.join("history"), self.next_shim());
         confinement.make_own(&packed)?;
@@ -75,6 +71,7 @@ impl Attempt<'_> {
             return self.recorder.note("history_left", clip(&text, 400)).await;
         }
         let (vault, run, base) = (prepared.vault.clone(), self.run, prepared.base);
+        let included = prepared.included.blobs.clone();
         let (at, quarantine) = (self.parts.clock.now(), work.join("quarantine"));
         let imported = blocking(move || {
             let message = format!("Result of {run}\n\nDogwatch-Run: {run}\n");
@@ -86,7 +83,7 @@ impl Attempt<'_> {
                     run,
                     base,
                     tree,
-                    included: &[],
+                    included: &included,
                     message: &message,
                     at,
                     limits: HistoryLimits::default(),

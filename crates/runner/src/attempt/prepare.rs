@@ -8,11 +8,11 @@ use dogwatch_core::job::GoOn;
 use dogwatch_core::run::{Phase, RunEvent, Step, WorkspaceReady};
 use dogwatch_core::turn::GateFeedback;
 use dogwatch_workspace::fingerprint::Fingerprint;
-use dogwatch_workspace::{Checkout, ObjectId, PathBytes, Vault, Workspace, fingerprint};
+use dogwatch_workspace::{Checkout, ObjectId, Vault, Workspace, fingerprint};
 
 use super::Attempt;
 use super::start::Profile;
-use super::workshop::{EarlierWork, Workshop};
+use super::workshop::{CameAlong, EarlierWork, Workshop};
 use crate::confinement::Confinement;
 use crate::disk::LowDisk;
 use crate::error::RunnerError;
@@ -29,7 +29,7 @@ pub(super) struct Prepared {
     pub(super) agent: AgentChoice,
     pub(super) keep_workspace: bool,
     /// Files that came along from the user's checkout. They are in no result.
-    pub(super) included: Vec<PathBytes>,
+    pub(super) included: CameAlong,
     /// The user's `.git` before anything ran.
     pub(super) before: Fingerprint,
     /// What the next turn is about.

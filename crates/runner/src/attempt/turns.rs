@@ -195,7 +195,7 @@ impl Attempt<'_> {
             label.clone(),
         );
         let (base, run, at) = (prepared.base, self.run, self.parts.clock.now());
-        let included = prepared.included.clone();
+        let included = prepared.included.paths.clone();
         let parent = prepared
             .snapshot
             .map_or(prepared.origin, |(commit, _)| commit);

@@ -14,6 +14,7 @@ use dogwatch_workspace::{
     CacheLimits, Checkout, Export, InitialContent, ObjectId, OverlayRequest, OverlayWorkspace,
     Owner, PathBytes, PristineCache, PrivateClone, Trash, Vault, Workspace,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::confinement::{Confinement, has_overlays};
 use crate::error::RunnerError;
@@ -29,6 +30,16 @@ pub(crate) struct EarlierWork {
     pub(crate) commit: ObjectId,
     /// Its tree.
     pub(crate) tree: ObjectId,
+}
+
+/// What came along from the user's checkout into a workspace. It is in no result.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CameAlong {
+    /// Where.
+    pub(crate) paths: Vec<PathBytes>,
+    /// The contents, where they can be told from others.
+    pub(crate) blobs: Vec<ObjectId>,
 }
 
 /// What a workspace is made of.
@@ -122,9 +133,9 @@ impl Workshop {
         &self,
         checkout: &Checkout,
         workspace: &Workspace,
-    ) -> Result<Vec<PathBytes>, RunnerError> {
+    ) -> Result<CameAlong, RunnerError> {
         let Some(patterns) = checkout.file_at(self.base, FILE_NAME)? else {
-            return Ok(Vec::new());
+            return Ok(CameAlong::default());
         };
         let into = workspace
             .overlay()
@@ -142,12 +153,15 @@ impl Workshop {
                 }
             }
         }
-        let paths = included.paths();
-        let bytes = serde_json::to_vec(&paths)
+        let along = CameAlong {
+            paths: included.paths(),
+            blobs: included.blobs(),
+        };
+        let bytes = serde_json::to_vec(&along)
             .map_err(io::Error::from)
             .map_err(RunnerError::file("encode", self.layout.included(self.run)))?;
         write_durably(&self.layout.included(self.run), &bytes)?;
-        Ok(paths)
+        Ok(along)
     }
 
     fn overlay(&self, run_dir: &Path, content: InitialContent) -> Result<Workspace, RunnerError> {
@@ -229,13 +243,13 @@ pub(crate) fn open(
 }
 
 /// The files that came along into a run's workspace.
-pub(crate) fn included(layout: &DataLayout, run: RunId) -> Result<Vec<PathBytes>, RunnerError> {
+pub(crate) fn included(layout: &DataLayout, run: RunId) -> Result<CameAlong, RunnerError> {
     let path = layout.included(run);
     match fs::read(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map_err(io::Error::from)
             .map_err(RunnerError::file("understand", &path)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(CameAlong::default()),
         Err(error) => Err(RunnerError::file("read", &path)(error)),
     }
 }

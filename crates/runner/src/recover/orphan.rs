@@ -265,7 +265,7 @@ impl<'a> Orphan<'a> {
                     limits: TreeLimits::default(),
                 };
                 let extent = Extent {
-                    excluded: &included,
+                    excluded: &included.paths,
                     ..Extent::default()
                 };
                 snapshot::take(&vault, &request, &extent).map(|taken| (label, taken.snapshot))
