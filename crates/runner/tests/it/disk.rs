@@ -1,7 +1,6 @@
 //! Runs that wait for room.
 
 use std::fs;
-use std::io::{self, Write as _};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -193,11 +192,21 @@ async fn the_state_of_a_run_that_waits_says_when_it_looks_again() {
     assert!(fs::read_dir(bench.layout.root().join("work")).is_err());
 }
 
-/// Runs a test of this program by itself, with all its files on a small file system that nobody else sees.
-fn on_a_small_disk(test: &str) {
+/// Says that this process is a test on a small file system of its own.
+const SMALL: &str = "DOGWATCH_TEST_ON_A_SMALL_DISK";
+
+/// Runs a test by itself, in a process with all its files on a small file system that nobody else sees.
+fn on_a_small_disk<T: Future<Output = ()>>(test: &str, body: impl FnOnce() -> T) {
+    if std::env::var_os(SMALL).is_some() {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        return runtime.block_on(body());
+    }
     let mount = tempfile::tempdir().unwrap();
     let script = r#"mount -t tmpfs -o size=128m,mode=700 tmpfs "$1" || exit 77
-        TMPDIR="$1" exec "$2" --exact "$3" --ignored --nocapture"#;
+        TMPDIR="$1" exec "$2" --exact "$3" --nocapture"#;
     let ran = Command::new("unshare")
         .args([
             "--mount",
@@ -211,15 +220,13 @@ fn on_a_small_disk(test: &str) {
         .arg(mount.path())
         .arg(std::env::current_exe().unwrap())
         .arg(test)
+        .env(SMALL, "1")
         .output()
         .unwrap();
     let said = [ran.stdout, ran.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     if ran.status.code() == Some(77) || said.contains("unshare failed") {
-        let _ = writeln!(
-            io::stderr(),
-            "SKIPPED: no file system can be mounted here: {said}"
-        );
+        dogwatch_testkit::skip(test, &format!("no file system can be mounted here: {said}"));
         return;
     }
     assert!(ran.status.success() && said.contains("1 passed"), "{said}");
@@ -239,11 +246,12 @@ fn eight_mebibytes(bench: &Bench) -> RunnerParts {
 
 #[test]
 fn an_agent_that_fills_the_disk_makes_its_run_wait_before_the_gates() {
-    on_a_small_disk("disk::filled_before_the_gates");
+    on_a_small_disk(
+        "disk::an_agent_that_fills_the_disk_makes_its_run_wait_before_the_gates",
+        filled_before_the_gates,
+    );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "started by another test, on a small disk"]
 async fn filled_before_the_gates() {
     let bench = Bench::new(&format!(
         "{FILL}\nfill \"$M\"; echo made > made.txt; respond done"
@@ -275,11 +283,12 @@ async fn filled_before_the_gates() {
 
 #[test]
 fn what_the_gates_found_is_told_after_a_wait() {
-    on_a_small_disk("disk::filled_by_a_gate");
+    on_a_small_disk(
+        "disk::what_the_gates_found_is_told_after_a_wait",
+        filled_by_a_gate,
+    );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "started by another test, on a small disk"]
 async fn filled_by_a_gate() {
     let bench = Bench::new(
         r#"if [ "$DOGWATCH_TURN" = 2 ]; then cp "$DOGWATCH_REQUEST_FILE" mended.txt; fi; respond done"#,
