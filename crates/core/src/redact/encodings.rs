@@ -52,7 +52,14 @@ fn collect(value: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
     forms.insert(hex::encode_upper(value).into_bytes());
     base64_forms(value, forms);
     url_forms(value, forms);
-    json_forms(value, forms);
+    // Most tokens read the same in every style.
+    if value.iter().any(|byte| !is_plain_json(*byte)) {
+        json_forms(value, forms);
+    }
+}
+
+const fn is_plain_json(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'/' | b'<' | b'>' | b'&' | b'\'')
 }
 
 fn base64_forms(value: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
@@ -94,7 +101,9 @@ fn url_forms(value: &[u8], forms: &mut BTreeSet<Vec<u8>>) {
         for kept in URL_KEPT {
             let keeps = |byte: u8| byte.is_ascii_alphanumeric() || kept.contains(&byte);
             forms.insert(percent(value, upper, false, keeps));
-            forms.insert(percent(value, upper, true, keeps));
+            if value.contains(&b' ') {
+                forms.insert(percent(value, upper, true, keeps));
+            }
         }
         forms.insert(percent(value, upper, false, |_| false));
     }
