@@ -6,8 +6,12 @@ use std::path::Path;
 
 use clap::Args;
 use dogwatch_bundle::{BundleLayout, load_trusted_keys, verify};
+use dogwatch_core::contract::Containment;
+use dogwatch_runner::isolation;
 use dogwatch_scripted::{DEMO_SCRIPT, DEMO_TASK, demo_repository};
+use dogwatch_supervisor::containment::level;
 use dogwatch_workspace::fresh::commit_everything;
+use nix::unistd::geteuid;
 
 use super::run::{RunArgs, run_task};
 use crate::context::Context;
@@ -30,6 +34,21 @@ pub(crate) struct DemoArgs {
     keep: bool,
 }
 
+/// The demo has to work on a machine that has nothing but git and sh: its own agent may run without containment there, and that is said.
+fn containment(loud: bool) -> Option<Containment> {
+    let (available, missing) = level(isolation(), geteuid().is_root(), false);
+    if available > Containment::None {
+        return None;
+    }
+    if loud {
+        print(&format!(
+            "This machine cannot contain an agent yet ({}), so the demo's own runs without; a run of yours would be refused. `dogwatch doctor` says what to do.\n",
+            plain(&missing.join("; "))
+        ));
+    }
+    Some(Containment::None)
+}
+
 pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> {
     let stage = tempfile::Builder::new()
         .prefix("dogwatch-demo-")
@@ -49,7 +68,11 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> 
         directory: repository,
         ..context.clone()
     };
-    let ran = run_task(&context, RunArgs::of_task(DEMO_TASK, AGENT, args.keep))?;
+    let containment = containment(loud);
+    let ran = run_task(
+        &context,
+        RunArgs::of_task(DEMO_TASK, AGENT, args.keep, containment),
+    )?;
     let Some(finished) = ran.finished else {
         return Ok(ran.exit);
     };

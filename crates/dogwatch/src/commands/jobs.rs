@@ -197,7 +197,11 @@ async fn result(context: &Context, text: &str) -> Result<Exit, CliError> {
         )));
     };
     let state = plane.run(run.id).await?.state;
-    let summary = state.turns.last().map(|turn| turn.summary().to_owned());
+    let summary = state
+        .turns
+        .last()
+        .map(|turn| turn.summary().to_owned())
+        .filter(|summary| !summary.is_empty());
     let failure = run
         .closed
         .as_ref()

@@ -84,14 +84,19 @@ pub(crate) struct RunArgs {
 
 impl RunArgs {
     /// A task for an agent, with everything else as it is by default.
-    pub(super) fn of_task(task: &str, agent: &str, keep_workspace: bool) -> Self {
+    pub(super) fn of_task(
+        task: &str,
+        agent: &str,
+        keep_workspace: bool,
+        containment: Option<Containment>,
+    ) -> Self {
         Self {
             task: Some(task.to_owned()),
             contract: None,
             agent: Some(agent.to_owned()),
             base: None,
             keep_workspace,
-            containment: None,
+            containment,
             detach: false,
             approve: false,
             priority: 0,

@@ -29,7 +29,7 @@ pub fn level(
     ]);
     let mut second = of(&[("landlock", &found.landlock), ("seccomp", &found.seccomp)]);
     if is_root && !has_agent_user {
-        second.push("the command's user is root, as `runner.agent_user` is not set".to_owned());
+        second.push("the command's user is root, as no other user owns the repository".to_owned());
     }
     let level = match (view.is_empty(), second.is_empty()) {
         (true, true) => Containment::Full,
