@@ -208,7 +208,7 @@ impl RunnerError {
             Self::Containment { .. } | Self::Turn(DriverError::Containment(_)) => (
                 FailureClass::Infrastructure,
                 "containment_missing",
-                "`dogwatch doctor` says how to get it; or ask for less with --containment, then `dogwatch jobs retry`",
+                "`dogwatch doctor` says how to get it, then `dogwatch jobs retry`; or run the task anew and ask for less with --containment",
             ),
             Self::Vault(_)
             | Self::Remove(_)

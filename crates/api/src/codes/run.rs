@@ -29,7 +29,7 @@ codes! {
     }
     containment_missing "The run cannot be contained as required" {
         "The contract requires a level of containment that this machine does not give, or no longer gives, so nothing was started. It is never lowered silently."
-        next "`dogwatch doctor` says what is missing and how to get it. Or ask for less with `--containment`; then `dogwatch jobs retry`."
+        next "`dogwatch doctor` says what is missing and how to get it; then `dogwatch jobs retry`. Or run the task anew and ask for less with `--containment`."
     }
     history_kept "The agent's commits are kept" {
         "The commits that the agent made lead to the result, passed every check, and land with it."
