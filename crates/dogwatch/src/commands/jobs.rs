@@ -49,6 +49,13 @@ Examples:
 pub(crate) struct RetryArgs {
     /// A job or one of its runs, by its id or the end of it.
     job: String,
+    #[command(flatten)]
+    how: How,
+}
+
+/// How a job is tried again.
+#[derive(Debug, Args)]
+pub(super) struct How {
     /// Go on from the last snapshot of its last run, in the same agent session.
     #[arg(long = "continue")]
     go_on: bool,
@@ -86,13 +93,7 @@ pub(crate) fn run(context: &Context, command: JobsCommand) -> Result<Exit, CliEr
         JobsCommand::Retry(args) => block_on(async {
             let connection = connect(context).await?;
             let id = connection.job_named(&args.job).await?;
-            let how = How {
-                go_on: args.go_on,
-                say: args.say,
-                detach: args.detach,
-                reason: args.reason,
-            };
-            retry(context, &connection, id, &how).await
+            retry(context, &connection, id, &args.how).await
         }),
     }
 }
@@ -124,14 +125,6 @@ pub(super) async fn cancel(
         print(&format!("{} is {}", job.id, job.state.status()));
     }
     Ok(Exit::Success)
-}
-
-/// How a job is tried again.
-pub(super) struct How {
-    pub(super) go_on: bool,
-    pub(super) say: Option<String>,
-    pub(super) detach: bool,
-    pub(super) reason: String,
 }
 
 /// Tries a job again, and follows it unless asked not to.

@@ -3,7 +3,7 @@
 use dogwatch_agents::{AgentChoice, AgentSpec, choose};
 use dogwatch_api::ClaimedJob;
 use dogwatch_config::EffectiveProfile;
-use dogwatch_core::ids::WorkspaceId;
+use dogwatch_core::ids::{ProjectId, WorkspaceId};
 use dogwatch_core::job::GoOn;
 use dogwatch_core::run::{Phase, RunEvent, Step, WorkspaceReady};
 use dogwatch_core::turn::GateFeedback;
@@ -12,8 +12,7 @@ use dogwatch_workspace::{Checkout, ObjectId, Vault, Workspace, fingerprint};
 
 use super::Attempt;
 use super::start::Profile;
-use super::workshop::{CameAlong, EarlierWork, Workshop};
-use crate::confinement::Confinement;
+use super::workshop::{CameAlong, EarlierWork, Wanted, Workshop};
 use crate::disk::LowDisk;
 use crate::error::RunnerError;
 use crate::files::blocking;
@@ -74,32 +73,15 @@ impl Attempt<'_> {
         let agent = self.agent(&found.profile)?;
         let earlier = self.earlier_work(claimed).await?;
         let project = claimed.job.project;
-        let (layout, run, branch) = (self.parts.layout.clone(), self.run, self.branch());
         let (base, checkout) = (found.base, found.checkout);
-        let (from, channel) = (earlier.clone(), self.parts.channel.clone());
-        let required = self.contract.containment;
-        let command = agent.spec.command.clone();
+        let from = earlier.clone();
+        let wanted = self.wanted(project, base, &agent);
         let (checkout, workshop, workspace, included, before) = blocking(move || {
-            let vault = Vault::open_or_create(layout.root(), project, checkout.object_format())?;
+            let root = wanted.layout.root();
+            let vault = Vault::open_or_create(root, project, checkout.object_format())?;
             vault.fetch_base(&checkout, base)?;
             let before = fingerprint::fingerprint(checkout.common_dir())?;
-            let confinement = Confinement::decide(
-                required,
-                &layout,
-                channel.as_deref(),
-                &checkout,
-                &vault,
-                &command,
-            )?;
-            let workshop = Workshop {
-                layout,
-                project,
-                run,
-                vault,
-                base,
-                branch,
-                confinement,
-            };
+            let workshop = wanted.workshop(vault, &checkout)?;
             let workspace = workshop.make(from.as_ref())?;
             let included = workshop.include(&checkout, &workspace)?;
             Ok::<_, RunnerError>((checkout, workshop, workspace, included, before))
@@ -145,6 +127,20 @@ impl Attempt<'_> {
         };
         let launcher = self.parts.launcher.clone();
         Ok(choose(&self.contract.agent, &spec, launcher)?)
+    }
+
+    /// What a place for the run's commands is made from.
+    pub(super) fn wanted(&self, project: ProjectId, base: ObjectId, agent: &AgentChoice) -> Wanted {
+        Wanted {
+            layout: self.parts.layout.clone(),
+            project,
+            run: self.run,
+            base,
+            branch: self.branch(),
+            required: self.contract.containment,
+            channel: self.parts.channel.clone(),
+            command: agent.spec.command.clone(),
+        }
     }
 
     /// The branch an agent finds itself on.

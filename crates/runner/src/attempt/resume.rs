@@ -22,9 +22,8 @@ use super::approvals::{self, Requests};
 use super::park::TOLD;
 use super::prepare::{Place, Prepared, continue_hint};
 use super::start::{self, recorder_parts};
-use super::workshop::{EarlierWork, Workshop, included};
+use super::workshop::{EarlierWork, included};
 use super::{Attempt, Hold};
-use crate::confinement::Confinement;
 use crate::error::RunnerError;
 use crate::files::blocking;
 use crate::patience::Patience;
@@ -169,35 +168,18 @@ impl<'a> Attempt<'a> {
         };
         let current_task = self.task_so_far()?;
         let project = claimed.job.project;
-        let (layout, run, branch) = (self.parts.layout.clone(), self.run, self.branch());
-        let (channel, required) = (self.parts.channel.clone(), self.contract.containment);
-        let command = agent.spec.command.clone();
+        let wanted = self.wanted(project, base, &agent);
+        let run = self.run;
         let (checkout, workshop, workspace, included, before, restored) = blocking(move || {
-            let record = ProjectRecord::read(&layout, project)?;
+            let record = ProjectRecord::read(&wanted.layout, project)?;
             let checkout = Checkout::discover(&record.directory())?;
-            let vault = Vault::open(layout.root(), project)?.ok_or_else(|| {
+            let vault = Vault::open(wanted.layout.root(), project)?.ok_or_else(|| {
                 RunnerError::SnapshotMissing {
                     run,
                     reason: "the project's vault is not on this machine".to_owned(),
                 }
             })?;
-            let confinement = Confinement::decide(
-                required,
-                &layout,
-                channel.as_deref(),
-                &checkout,
-                &vault,
-                &command,
-            )?;
-            let workshop = Workshop {
-                layout,
-                project,
-                run,
-                vault,
-                base,
-                branch,
-                confinement,
-            };
+            let workshop = wanted.workshop(vault, &checkout)?;
             let (workspace, restored) = match workshop.open()? {
                 Some(workspace) => (workspace, false),
                 None => (workshop.make(left.as_ref())?, true),

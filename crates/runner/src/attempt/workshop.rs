@@ -4,8 +4,9 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::lchown;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use dogwatch_core::contract::Containment;
 use dogwatch_core::ids::{ProjectId, RunId};
 use dogwatch_supervisor::ProcessIdentity;
 use dogwatch_workspace::included::{FILE_NAME, IncludeLimits, copy_included};
@@ -40,6 +41,49 @@ pub(crate) struct CameAlong {
     pub(crate) paths: Vec<PathBytes>,
     /// The contents, where they can be told from others.
     pub(crate) blobs: Vec<ObjectId>,
+}
+
+/// What has to be known of a run before there is a place for it.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) layout: DataLayout,
+    pub(super) project: ProjectId,
+    pub(super) run: RunId,
+    pub(super) base: ObjectId,
+    pub(super) branch: String,
+    /// The containment that its contract asks for.
+    pub(super) required: Containment,
+    /// The socket of its control channel.
+    pub(super) channel: Option<PathBuf>,
+    /// The agent's command.
+    pub(super) command: Vec<String>,
+}
+
+impl Wanted {
+    /// Decides what the run's commands may see. A machine that cannot give what is required is an error.
+    pub(super) fn workshop(
+        self,
+        vault: Vault,
+        checkout: &Checkout,
+    ) -> Result<Workshop, RunnerError> {
+        let confinement = Confinement::decide(
+            self.required,
+            &self.layout,
+            self.channel.as_deref(),
+            checkout,
+            &vault,
+            &self.command,
+        )?;
+        Ok(Workshop {
+            layout: self.layout,
+            project: self.project,
+            run: self.run,
+            vault,
+            base: self.base,
+            branch: self.branch,
+            confinement,
+        })
+    }
 }
 
 /// What a workspace is made of.

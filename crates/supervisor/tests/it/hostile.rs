@@ -23,7 +23,7 @@ const ATTACKS: &[(&str, &str)] = &[
     ("write in /var/lib", "mkdir /var/lib/$C"),
     ("write in /opt", "mkdir /opt/$C || mkdir /srv/$C"),
     ("write in /dev", "echo > /dev/$C"),
-    ("append to /etc/passwd", "echo x:: >> /etc/passwd"),
+    ("append to /etc/passwd", ": >> /etc/passwd"),
     (
         "touch /etc/hostname",
         "touch /etc/hostname || touch /etc/passwd",

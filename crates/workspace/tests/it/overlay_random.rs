@@ -69,7 +69,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => path().prop_map(Deed::Rewrite),
         3 => path().prop_map(Deed::Remove),
         2 => (path(), prop::sample::select(vec!["755", "644", "600", "711"])).prop_map(|(path, mode)| Deed::Chmod(path, mode)),
-        1 => (path(), prop::sample::select(vec!["a", "../x", "/etc/passwd"])).prop_map(|(path, target)| Deed::Symlink(path, target)),
+        1 => (path(), prop::sample::select(vec!["a", "../x", "/nowhere/at/all"])).prop_map(|(path, target)| Deed::Symlink(path, target)),
         1 => (path(), path()).prop_map(|(from, to)| Deed::Hardlink(from, to)),
         3 => (path(), path()).prop_map(|(from, to)| Deed::Move(from, to)),
         3 => path().prop_map(Deed::Recreate),
@@ -111,7 +111,11 @@ fn spelled(deed: &Deed) -> Vec<u8> {
     };
     const PARENT: &str = "mkdir -p \"${p%/*}\"";
     match deed {
-        Deed::Write(path, byte) => one(&format!("{PARENT}; echo {byte} > \"$p\""), path),
+        // A pipe would wait for a reader.
+        Deed::Write(path, byte) => one(
+            &format!("{PARENT}; test -p \"$p\" || echo {byte} > \"$p\""),
+            path,
+        ),
         Deed::Append(path) => one("test -f \"$p\" && echo more >> \"$p\"", path),
         Deed::Rewrite(path) => one(
             "test -f \"$p\" && c=$(cat \"$p\"; echo .) && printf %s \"${c%.}\" > \"$p\"; touch \"$p\"",
@@ -133,7 +137,7 @@ fn spelled(deed: &Deed) -> Vec<u8> {
         ),
         Deed::Ignore(path, pattern) => one(
             &format!(
-                "{PARENT}; test -d \"${{p%/*}}\" && echo '{pattern}' >> \"${{p%/*}}/.gitignore\""
+                "{PARENT}; g=\"${{p%/*}}/.gitignore\"; test -d \"${{p%/*}}\" && ! test -p \"$g\" && echo '{pattern}' >> \"$g\""
             ),
             path,
         ),

@@ -36,18 +36,8 @@ pub(crate) struct OwnRetryArgs {
     /// The job whose latest lease this is.
     #[arg(long, value_name = "LEASE", conflicts_with = "job")]
     lease_id: Option<LeaseId>,
-    /// Go on from the last snapshot of its last run, in the same agent session.
-    #[arg(long = "continue")]
-    go_on: bool,
-    /// What to tell the agent.
-    #[arg(long, value_name = "TEXT", requires = "go_on")]
-    say: Option<String>,
-    /// Do not watch it.
-    #[arg(long, short)]
-    detach: bool,
-    /// Why, for the record.
-    #[arg(long, default_value = "retried at the command line")]
-    reason: String,
+    #[command(flatten)]
+    how: jobs::How,
 }
 
 /// Which of this machine's jobs is meant where none is named.
@@ -80,13 +70,7 @@ pub(super) async fn retry(context: &Context, args: &OwnRetryArgs) -> Result<Exit
         Wanted::Latest,
     )
     .await?;
-    let how = jobs::How {
-        go_on: args.go_on,
-        say: args.say.clone(),
-        detach: args.detach,
-        reason: args.reason.clone(),
-    };
-    jobs::retry(context, &connection, id, &how).await
+    jobs::retry(context, &connection, id, &args.how).await
 }
 
 async fn meant(
