@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use dogwatch_core::Entropy;
@@ -10,7 +10,7 @@ use dogwatch_core::redact::{MAX_SECRET_LEN, MIN_SECRET_LEN, SecretSet};
 use serde_json::Value;
 
 /// The most of a login file that is read.
-const LOGIN_BYTES: u64 = 256 * 1024;
+const LOGIN_BYTES: u64 = 16 << 20;
 
 /// Where the agents people use keep their logins, below the home directory.
 const LOGINS: [&str; 8] = [
@@ -48,7 +48,7 @@ pub(crate) fn canary(entropy: &dyn Entropy) -> String {
     format!("canary-{digits}")
 }
 
-/// The secrets of a run, with the names of those that are too short or too long to be looked for.
+/// The secrets of a run, and what is not among them: values that are too short or too long to be looked for, logins that were not read.
 pub(crate) fn of_run<'a>(
     given: impl IntoIterator<Item = (&'a str, &'a str)>,
     pass_env: &[String],
@@ -64,34 +64,47 @@ pub(crate) fn of_run<'a>(
             found.push((name.clone(), value.into_encoded_bytes()));
         }
     }
+    let mut unread = Vec::new();
     if let Some(home) = home {
         for login in LOGINS {
             let name = Path::new(login).components().next();
             let name = name.map_or(OsStr::new("login"), |part| part.as_os_str());
             let name = format!("{}-login", name.to_string_lossy().trim_start_matches('.'));
-            for value in login_values(&home.join(login)) {
-                found.push((name.clone(), value.into_bytes()));
+            match login_values(&home.join(login)) {
+                Ok(values) => found.extend(
+                    values
+                        .into_iter()
+                        .map(|value| (name.clone(), value.into_bytes())),
+                ),
+                Err(error) => unread.push(format!("take the secrets of ~/{login}: {error}")),
             }
         }
     }
     let (secrets, refused) = SecretSet::new(found);
-    let refused = refused.iter().map(ToString::to_string).collect();
-    (secrets, refused)
+    unread.extend(refused.iter().map(ToString::to_string));
+    (secrets, unread)
 }
 
-/// The secret strings of a login file. One that cannot be read gives none: the agent cannot read it either, or it is no login.
-fn login_values(path: &Path) -> Vec<String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LOGIN_BYTES).read_to_end(&mut bytes));
-    let Ok(document) = read
-        .map_err(|_| ())
-        .and_then(|_| serde_json::from_slice::<Value>(&bytes).map_err(|_| ()))
-    else {
-        return Vec::new();
+/// The secret strings of a login file; none if there is no such file.
+fn login_values(path: &Path) -> io::Result<Vec<String>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
     };
+    let mut bytes = Vec::new();
+    file.take(LOGIN_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LOGIN_BYTES {
+        return Err(io::Error::other(format!(
+            "it is larger than {LOGIN_BYTES} bytes"
+        )));
+    }
+    // What a parser says may quote the file.
+    let document: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| io::Error::other(format!("line {} is not JSON", error.line())))?;
     let mut values = Vec::new();
     collect(&document, false, &mut values);
-    values
+    Ok(values)
 }
 
 fn collect(value: &Value, secret: bool, values: &mut Vec<String>) {
@@ -136,7 +149,10 @@ mod tests {
         fs::create_dir_all(home.path().join(".claude")).unwrap();
         fs::write(home.path().join(".claude/.credentials.json"), "not json").unwrap();
         let (secrets, refused) = of_run([("RUN", "the-token-of-the-run")], &[], Some(home.path()));
-        assert!(refused.is_empty());
+        let [unread] = &refused[..] else {
+            panic!("{refused:?}");
+        };
+        assert!(unread.contains("~/.claude/.credentials.json"), "{unread}");
         for leak in [
             "aaaaaaaaaaaa",
             "bbbbbbbbbbbb",

@@ -48,8 +48,8 @@ codes! {
         next "Look at the change with care (`dogwatch restore`), change the secret, and have the work done again without it."
     }
     secret_unprotected "A secret is not looked for" {
-        "A value given to the agent is too short or too long to be found in what it prints, so nothing takes it out."
-        next "Use a longer secret, or do not pass it to the agent."
+        "A value given to the agent is too short or too long to be found in what it prints, or a file with its login could not be read, so nothing takes it out."
+        next "Use a longer secret, mend the file that is named, or do not give it to the agent."
     }
     workspace "The workspace could not be prepared" {
         "The private clone of the run could not be made or changed."

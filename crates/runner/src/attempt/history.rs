@@ -18,17 +18,33 @@ const PACKING_MS: u64 = 60_000;
 impl Attempt<'_> {
     /// Keeps the agent's commits if they lead to tree T. Whatever comes of it, T stands: a history is never worth a run.
     pub(super) async fn keep_history(&mut self, prepared: &Prepared) -> Result<(), RunnerError> {
+        let (code, text) = match self.history(prepared).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(said)) => said,
+            Err(error) => (
+                "history_left",
+                format!("the agent's commits could not be kept: {}", error.chain()),
+            ),
+        };
+        self.recorder.note(code, clip(&text, 400)).await
+    }
+
+    /// What came of the agent's commits, as a note; nothing if it made none.
+    async fn history(
+        &mut self,
+        prepared: &Prepared,
+    ) -> Result<Option<(&'static str, String)>, RunnerError> {
         let Some((_, tree)) = prepared.snapshot else {
-            return Ok(());
+            return Ok(None);
         };
         let (Some(confinement), Workspace::Overlay(overlay)) =
             (&prepared.workshop.confinement, &prepared.workspace)
         else {
             // Nothing on the host runs git where an agent was, so without containment there is nobody to pack its commits.
-            return Ok(());
+            return Ok(None);
         };
         if !overlay.paths().upper.join(".git/objects").exists() {
-            return Ok(());
+            return Ok(None);
         }
         let work = self.parts.layout.work(self.run);
         let (packed, shim) = (work.join("history"), self.next_shim());
@@ -68,7 +84,7 @@ impl Attempt<'_> {
         let ended = oversee(&self.parts.launcher, spec, &shim, self.oversight(progress)).await;
         if let Err(error) = ended {
             let text = format!("the agent's commits could not be packed: {error}");
-            return self.recorder.note("history_left", clip(&text, 400)).await;
+            return Ok(Some(("history_left", text)));
         }
         let (vault, run, base) = (prepared.vault.clone(), self.run, prepared.base);
         let included = prepared.included.blobs.clone();
@@ -91,7 +107,7 @@ impl Attempt<'_> {
             )
         })
         .await;
-        let (code, text) = match imported {
+        Ok(Some(match imported {
             Ok(History::Kept { tip, commits }) => (
                 "history_kept",
                 format!("{commits} commit(s) of the agent lead to the result, the last is {tip}"),
@@ -104,7 +120,6 @@ impl Attempt<'_> {
                 "history_left",
                 format!("the agent's commits could not be looked at: {error}"),
             ),
-        };
-        self.recorder.note(code, clip(&text, 400)).await
+        }))
     }
 }
